@@ -1,0 +1,50 @@
+"""Where a theory comes from, and what it claims."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A named, checkable statement of a paper; `case` names the preset case that shows it."""
+
+    name: str
+    statement: str
+    case: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper: title, authors, year, arXiv identifier, claims."""
+
+    title: str
+    authors: tuple[str, ...]
+    year: int
+    arxiv: str
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def url(self) -> str:
+        return f"https://arxiv.org/abs/{self.arxiv}"
+
+    @property
+    def short(self) -> str:
+        """First author (and others), year."""
+        surnames = [author.split()[-1] for author in self.authors]
+        named = {1: "{0}", 2: "{0} and {1}"}.get(len(surnames), "{0} et al.")
+        return f"{named.format(*surnames)} ({self.year})"
+
+    def bibtex(self) -> str:
+        """The BibTeX entry."""
+        tag = re.sub(r"\W", "", self.authors[0].split()[-1]).lower() + str(self.year)
+        return (
+            f"@misc{{{tag},\n"
+            f"  title         = {{{{{self.title}}}}},\n"
+            f"  author        = {{{' and '.join(self.authors)}}},\n"
+            f"  year          = {{{self.year}}},\n"
+            f"  eprint        = {{{self.arxiv}}},\n"
+            f"  archivePrefix = {{arXiv}},\n"
+            f"}}"
+        )
