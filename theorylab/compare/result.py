@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from theorylab.core import AbstractSystem, Observable
 
@@ -22,16 +22,17 @@ class Agreement:
       observable: what is judged.
       word: agrees, differs, undecided or failed.
       deviation: relative norm of the mean residual, ||d||.
-      low, high: interval that the true deviation lies in (95 %).
-      noise: noise floor of the mean, in the same relative norm.
-      largest_z: largest |mean residual| in units of its standard error.
+      low, high: interval that the true deviation lies in (95 %); [0, inf] with too few units, nan where failed.
+      noise: noise floor of the mean, in the same relative norm; nan where it is not known.
+      largest_z: largest |mean residual| in units of its standard error; nan without noise.
       units: number of independent units the statistics rest on.
       unit: what a unit is: "run", "instance", "run of this instance", "point".
       needed: units that would decide; None where decided or not foreseeable.
       reason: a sentence where the word needs one (failure, too few units, assumptions).
-      residual: mean residual, in the units that it is judged in (see `relative`), shape of the observable.
-      band: half-width of the simultaneous 95 % band around `residual`.
-      relative: what `residual` and `band` were divided by to be relative (a scalar, or an array for log scale).
+      residual: mean residual, relative: its root mean square is `deviation`; shape of the observable, nan at
+        points that are not judged. Of a density, the residual of the cumulative distribution.
+      band: half-width of the simultaneous 95 % band around `residual`, relative; nan where not known.
+      relative: what residual and band were divided by: a scalar, or the mean prediction for log scale.
     """
 
     observable: Observable
@@ -60,7 +61,8 @@ class Convergence:
       noise: noise floor of the extrapolation.
       sizes: the rungs.
       deviations: ||d|| at each rung.
-      exponent, exponent_low, exponent_high: free fit ||d|| ~ size ** -exponent with its 95 % interval.
+      exponent, exponent_low, exponent_high: free fit ||d|| ~ size ** -exponent with its 95 % interval; nan unless
+        two rungs deviate by more than noise.
       residual, band: a(x) and the half-width of its simultaneous band, relative as in `Agreement`.
       reason: a sentence where the word needs one.
     """
@@ -93,6 +95,9 @@ class Rung:
       curves: every run, shape (runs, *dims), per observable.
       coordinates: named axes.
       agreements: verdict per observable.
+      each_predicted: every run's own prediction, shape (runs, *dims), where runs have instances of their own; else {}.
+      predicted_error: standard error of a sampled theory, per observable; else {}.
+      groups: index of each run's shared instance; None where runs share none.
     """
 
     size: int | None
@@ -102,12 +107,21 @@ class Rung:
     curves: Mapping[str, Shaped[np.ndarray, "..."]]
     coordinates: Mapping[str, Shaped[np.ndarray, "..."]]
     agreements: Mapping[str, Agreement]
+    each_predicted: Mapping[str, Shaped[np.ndarray, "..."]] = field(default_factory=dict)
+    predicted_error: Mapping[str, Shaped[np.ndarray, "..."]] = field(default_factory=dict)
+    groups: Int[np.ndarray, " runs"] | None = None
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Wall time: of the theory (warm, and its compilation), of the simulation (warm, and its compilation), and the
-    simulation's time for the theory's error divided by the theory's time."""
+    """Wall time in seconds, all rungs together.
+
+    Arguments:
+      theory, simulation: running, compiled.
+      theory_compile, simulation_compile: compiling now.
+      ratio_at_equal_error: time of the simulation for its noise floor, divided by the theory's time: how much
+        longer one simulates for curves that are at best as exact as the theory's.
+    """
 
     theory: float
     theory_compile: float

@@ -29,7 +29,7 @@ RESERVED = frozenset(
     {
         *("system", "preset", "case", "runs", "seed", "key", "sizes", "out", "json", "list", "shard", "tile"),
         *("force", "quiet", "version", "cite", "against", "sweep", "claims", "instance", "instances"),
-        *("numerics", "help", "precision"),
+        *("numerics", "help", "precision", "distributed", "store"),
     }
 )
 """Names that the engine and the command line keep for themselves; no field of a system may take them."""
@@ -80,10 +80,6 @@ class AbstractSystem(eqx.Module, Generic[Instance]):
     """The field whose growth makes the prediction exact; None: no ladder."""
     rate_exponent: ClassVar[float] = 1.0
     """The finite-size deviation falls like size ** -rate_exponent."""
-    deterministic: ClassVar[bool] = False
-    """A simulation without randomness: one run decides."""
-    tile: ClassVar[int] = 32
-    """Runs in one vmap; smaller for wide networks."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -153,10 +149,20 @@ class AbstractSystem(eqx.Module, Generic[Instance]):
                 return jnp.result_type(leaf)
         return jnp.result_type(float)
 
-    @classmethod
-    def draws(cls) -> bool:
-        """Whether this system has shared disorder."""
-        return cls.draw is not AbstractSystem.draw
+    @property
+    def draws(self) -> bool:
+        """Whether this setting has shared disorder, so that its prediction belongs to an instance."""
+        return type(self).draw is not AbstractSystem.draw
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether a simulation has no randomness beyond its instance: then one run decides."""
+        return False
+
+    @property
+    def tile(self) -> int:
+        """Runs in one vmap, the unit of computation; smaller for wide networks."""
+        return 32
 
     @classmethod
     def from_case(cls, case: Case, **changes: Any) -> Self:

@@ -1,0 +1,1 @@
+"""Runs, devices, storage: everything about computing an ensemble that is not physics."""

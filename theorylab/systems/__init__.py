@@ -1,0 +1,22 @@
+"""The systems by class name: `theorylab.systems.RNNIntegrator(...)`; resolved lazily from the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from theorylab.core.registry import entry_points
+
+if TYPE_CHECKING:
+    from theorylab.systems.rnn_integrator import RNNIntegrator as RNNIntegrator
+    from theorylab.systems.sgd_resolvent import SGDResolvent as SGDResolvent
+
+
+def __getattr__(name: str) -> Any:
+    for point in entry_points().values():
+        if point.attr == name:
+            return point.load()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__dir__())}")
+
+
+def __dir__() -> list[str]:
+    return sorted(point.attr for point in entry_points().values())

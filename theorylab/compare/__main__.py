@@ -1,0 +1,164 @@
+"""`python -m theorylab.compare`: predict, simulate, judge, report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from theorylab.core.errors import Refused
+
+USAGE, INTERRUPTED = 2, 130
+LONG = 60.0
+"""Seconds above which a preset's cost is announced before it starts."""
+CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; its exit code: 0 all agree or converge, 1 something differs, 2 usage, 3 undecided,
+    4 numerical failure, 130 interrupted."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _main(argv)
+    except Refused as refusal:
+        print(f"theorylab: {refusal}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt as stop:
+        print(f"theorylab: interrupted; {stop if str(stop) else 'the same command resumes'}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return USAGE
+
+
+def _main(argv: list[str]) -> int:
+    from theorylab.compare import arguments
+
+    options, rest = arguments.parse(argv)
+    if options.version:
+        from theorylab import __version__
+
+        print(f"theorylab {__version__}")
+    elif options.list:
+        print(arguments.listing())
+    elif options.cite:
+        print(arguments.citations(options))
+    elif options.help:
+        _help(options)
+    else:
+        return _compare(options, rest, argv)
+    return 0
+
+
+def _help(options: argparse.Namespace) -> None:
+    from theorylab.compare import arguments
+    from theorylab.core import registry
+
+    print(arguments.help_text(options), flush=True)
+    if options.system:
+        cls = registry.load(options.system)
+        try:
+            arguments.system_options(cls, cls(), ["--help"], f"{arguments.PROGRAM} {options.system}")
+        except SystemExit:
+            return
+
+
+def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> int:
+    from theorylab.compare import arguments
+
+    _configure(options)
+    jobs = arguments.jobs(options, rest, argv)
+
+    from theorylab.compare.case import Options
+    from theorylab.compare.comparison import exit_code
+    from theorylab.compare.session import PAGE, run_jobs
+    from theorylab.core import registry
+    from theorylab.engine.progress import Lines, Silent
+    from theorylab.engine.store import default_root
+
+    progress = Silent() if options.quiet else Lines()
+    if options.against is not None:
+        return _against(options, jobs)
+    cost = sum(registry.load(name).presets[options.preset].seconds for name in {job.name for job in jobs})
+    if cost > LONG:
+        progress.note(f"{options.preset}: about {cost / 60:.0f} minutes on two cores; what is stored is not run again")
+    chosen = Options(
+        tile=options.tile,
+        store=default_root(),
+        progress=progress,
+        shard=arguments.shard(options.shard),
+        force=options.force,
+    )
+    session = run_jobs(jobs, options.out, options.seed, chosen)
+    for sentence in session.incomplete:
+        progress.note(sentence)
+    code = exit_code([result["verdict"] for result in session.results])
+    if options.json:
+        _print_json(session.results, code)
+    elif session.results:
+        _print_table(session.results)
+        fresh = sum(not result["cached"] for result in session.results)
+        print(f"\n{fresh} of {len(session.results)} cases computed now, the others were stored")
+        print(f"report: {options.out / PAGE}")
+    return code
+
+
+def _configure(options: argparse.Namespace) -> None:
+    """What JAX needs to know before it is first used."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    if CACHE_VARIABLE not in os.environ:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "theorylab" / "jax"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    if options.distributed:
+        jax.distributed.initialize()
+
+
+def _against(options: argparse.Namespace, jobs: Sequence[Any]) -> int:
+    from theorylab.compare.against import compare_measured
+    from theorylab.compare.comparison import exit_code
+
+    if options.system is None:
+        raise Refused("--against needs a system's name")
+    results = [compare_measured(jobs[0], options.against, options.out, options.seed)]
+    words = [one["word"] for result in results for one in result["observables"] if one["word"] != "drawn"]
+    code = exit_code(words)
+    if options.json:
+        _print_json(results, code)
+    else:
+        _print_table(results)
+        print(f"\nfigure: {results[0]['figure']}")
+    return code
+
+
+def _print_json(results: Sequence[dict[str, Any]], code: int) -> None:
+    from theorylab.compare.export import SCHEMA
+
+    print(json.dumps({"schema": SCHEMA, "exit_code": code, "results": list(results)}, indent=2, ensure_ascii=False))
+
+
+def _print_table(results: Sequence[dict[str, Any]]) -> None:
+    from theorylab.report.table import table
+
+    print(table(list(results)))
+    for result in results:
+        where = f"{result['system']} {result['case']}"
+        for warning in result["warnings"]:
+            print(f"\nwarning: {where}: {warning}")
+        if result["failure"]:
+            print(f"\nfailed: {where}: {result['failure']}")
+            continue
+        for one in result["observables"]:
+            more = f"; about {one['needed']} {one['unit']}s would decide" if one.get("needed") else ""
+            if one.get("reason") or more:
+                print(f"\nnote: {where}: {one['name']} {one['word']}: {one.get('reason') or 'noise'}{more}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
