@@ -4,6 +4,10 @@ Let d(x) be the mean over units of run minus its prediction and ||.|| the root m
 prediction. With confidence 95 % the truth lies within c s2 of d in that norm (`signflip`), so the true deviation
 lies in [||d|| - c s2, ||d|| + c s2]: agreement needs the upper end within the margin, difference the lower end
 beyond it, and noise never turns into either. The calibration is `tests/compare/test_agreement.py`.
+
+What no such method can see is a tail that few units have not shown yet: with noise all along the deviation and
+log-normal, wrong words at the margin are 6-9 % at 6 to 16 units (5 % at 64) for a log-standard deviation of 0.5, and
+11-25 % for one of 1. More units, or a logarithm as the observable, are the remedy.
 """
 
 from __future__ import annotations
@@ -198,7 +202,9 @@ def judge_points(
 
     if observable.scale == "density":
         total = np.sum(theory * width, axis=-1)[..., None]
-        error = np.sqrt(np.cumsum((sigma * width) ** 2, axis=-1))[kept] / np.broadcast_to(total, kept.shape)[kept] / flat
+        error = (
+            np.sqrt(np.cumsum((sigma * width) ** 2, axis=-1))[kept] / np.broadcast_to(total, kept.shape)[kept] / flat
+        )
     else:
         error = known / flat
     rng = np.random.default_rng(seed)
@@ -219,4 +225,3 @@ def judge_points(
         None, "; ".join(filter(None, (assumption, data.note))), data.spread(mean),
         data.spread(upper(largest) * error), data.relative,
     )  # fmt: skip
-

@@ -61,10 +61,9 @@ def read(path: Path, observables: tuple[Observable, ...]) -> dict[str, Measured]
         allowed.add("stderr")
     for place, name in enumerate(header, start=1):
         require(name in allowed, f"{path}, line 1, column {place}: unknown column {name!r}; known: {sorted(allowed)}")
+    both = "run" in header and any("stderr" in name for name in header)
+    require(not both, f"{path}, line 1: give a run column or standard errors, not both")
     columns = _numbers(path, header, rows[1:])
-    require(
-        "run" not in header or not any("stderr" in name for name in header), f"{path}: give run or stderr, not both"
-    )
     return {one.name: _curve(path, columns, axis, one.name, len(present) == 1) for one in present}
 
 

@@ -142,6 +142,44 @@ def cumulative(
     return np.cumsum(values * widths, axis=-1) / total[..., None]
 
 
+def _theory_error(
+    observable: Observable, given: Shaped[np.ndarray, "..."] | None, runs: Float[np.ndarray, "runs *shape"]
+) -> Float[np.ndarray, "*shape"]:
+    """Standard error of the mean prediction. Several predictions made from one set of samples share their errors,
+    so the mean of theirs is the safe bound."""
+    shape = runs.shape[1:]
+    if given is None:
+        return np.zeros(shape)
+    error = np.abs(as_real(observable, "standard error of", given))
+    require(
+        error.shape in (shape, runs.shape),
+        f"{observable.name}: the prediction's error has shape {error.shape}, expected {shape}",
+    )
+    return error.mean(axis=0) if error.ndim == runs.ndim else error
+
+
+def _unit(
+    observable: Observable, groups: Int[np.ndarray, "runs"] | None, runs: int
+) -> tuple[str, Int[np.ndarray, "runs"] | None]:
+    """What an independent unit is, and the instance of each run where a unit is an instance's mean."""
+    if groups is None:
+        return "run", None
+    require(np.shape(groups) == (runs,), f"{observable.name}: groups has {np.size(groups)} entries for {runs} runs")
+    index = np.unique(np.asarray(groups), return_inverse=True)[1]
+    several = int(index.max()) + 1
+    if several == 1:
+        return "run of this instance", None
+    return ("run", None) if several == runs else ("instance", index)
+
+
+def _mean_defined(theory: Float[np.ndarray, "runs *shape"]) -> Float[np.ndarray, "*shape"]:
+    """Mean over the predictions that are defined; NaN where none is."""
+    if len(theory) == 1:
+        return theory[0]
+    present = (~np.isnan(theory)).sum(axis=0)
+    return np.where(present > 0, np.nansum(theory, axis=0) / np.maximum(present, 1), np.nan)
+
+
 def residuals(
     observable: Observable,
     simulated: Shaped[np.ndarray, "runs *shape"],
@@ -174,25 +212,9 @@ def residuals(
         theory.shape in (shape, runs.shape),
         f"{observable.name}: simulated has shape {shape} a run, predicted has shape {theory.shape}",
     )
-    paired = theory.shape == runs.shape and theory.ndim == runs.ndim
-    theory = theory if paired else theory[None]
-    error = np.zeros(shape)
-    if prediction_error is not None:
-        given = as_real(observable, "standard error of", prediction_error)
-        require(
-            given.shape in (shape, runs.shape),
-            f"{observable.name}: the prediction's error has shape {given.shape}, expected {shape}",
-        )
-        # errors of several predictions from one set of samples add up: their mean is the safe bound
-        error = np.abs(given.mean(axis=0) if given.shape == runs.shape and given.ndim == runs.ndim else given)
-
-    unit, index = "run", None
-    if groups is not None:
-        index = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
-        require(len(index) == len(runs), f"groups has {len(index)} entries for {len(runs)} runs")
-        several = int(index.max()) + 1
-        unit = "run of this instance" if several == 1 else "instance" if several < len(runs) else "run"
-        index = index if unit == "instance" else None
+    theory = theory if theory.ndim == runs.ndim else theory[None]
+    error = _theory_error(observable, prediction_error, runs)
+    unit, index = _unit(observable, groups, len(runs))
 
     undefined_ok = observable.undefined_ok and observable.scale != "density"
     failure = _failure(observable, runs, theory, undefined_ok)
@@ -225,15 +247,13 @@ def residuals(
     if dropped:
         note = f"{dropped} of {theory_defined.sum()} predicted points left out: defined in fewer than {least} {unit}s"
 
-    mean_prediction = theory[0]
-    if len(theory) > 1:
-        present = np.maximum((~np.isnan(theory)).sum(axis=0), 1)
-        mean_prediction = np.where(theory_defined, np.nansum(theory, axis=0) / present, np.nan)
+    mean_prediction = _mean_defined(theory)
     if observable.scale == "log":
         relative = mean_prediction
     else:
         relative = np.array(norm_scale(observable, mean_prediction[kept]))
         values = values / relative if relative > 0 else values
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.where(kept, error / relative, np.nan) if error.any() else error
+    if error.any():
+        require(np.isfinite(error[kept]), f"the prediction's standard error of {observable.name} must be finite")
+        error = np.where(kept, error, np.nan) / relative
     return Residuals(observable, values, kept, relative, error, unit, deterministic, "", note)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,11 +33,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
-        os.close(handle)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
+        temporary.touch(exist_ok=False)  # readable for whom the user's umask says, unlike a file of tempfile
     except OSError as error:
         raise unwritable(path, error) from error
-    temporary = Path(name)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -106,12 +106,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read named arrays. Raises: `Damaged` where the checksum does not hold; `FileNotFoundError`."""
+    content = path.read_bytes()
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         stated = str(arrays.pop(CHECKSUM))
-    except FileNotFoundError:
-        raise
     except Exception as error:  # a damaged zip raises a dozen kinds
         raise Damaged(f"{path} cannot be read ({type(error).__name__}: {error})") from error
     if digest_of(arrays) != stated:

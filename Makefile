@@ -1,0 +1,55 @@
+# The first two targets are all that a fresh machine needs: Python 3.11 or newer, and make.
+#   make compare [SYSTEM=name] [ARGS="..."]    set up, run every system's quick preset, write results/index.html
+#   make test                                  set up, run the tests
+# PYTHON=python3.12 make test                  another interpreter, in an environment of its own
+
+PYTHON ?= python3
+VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+SYSTEM ?=
+ARGS ?=
+
+.PHONY: compare test test-slow lint format figures benchmarks wheel clean
+
+compare: $(VENV)/.installed
+	@$(BIN)/python -m theorylab.compare $(SYSTEM) $(ARGS) || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 3 ] || exit $$code; }
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+figures: $(VENV)/.installed
+	@for script in figures/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+
+benchmarks: $(VENV)/.installed
+	@for script in benchmarks/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+
+wheel: $(VENV)/.installed-dev
+	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "theorylab needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version 2>&1`. Name another: PYTHON=python3.12 make ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
