@@ -15,7 +15,7 @@ from jaxtyping import Array, Key
 from theorylab.compare.agreement import verdict
 from theorylab.compare.comparison import Comparison, metadata
 from theorylab.compare.convergence import ladder
-from theorylab.compare.residuals import Residuals, residuals
+from theorylab.compare.residuals import Residuals, require_judgeable, residuals
 from theorylab.compare.result import Convergence, Rung, Seconds
 from theorylab.core import AbstractSystem, Numerics, Observable, require
 from theorylab.core.casting import Precision
@@ -178,10 +178,12 @@ def _rung(system: AbstractSystem, size: int | None, asked: _Asked, job: str) -> 
     facts = timed.predictions[0].facts
     if failure:
         return _Done(timed, facts, theirs[0], failure=failure)
+    predicted = _stacked(timed, "curves")
+    for observable in system.observables:
+        require_judgeable(observable, predicted[observable.name])
     found = ensemble.run(plan, runs, progress=options.progress, shard=options.shard, job=job, force=options.force)
     if found.failure:
         return _Done(timed, facts, theirs[0], failure=found.failure, ensemble=found)
-    predicted = _stacked(timed, "curves")
     each = index if asked.instances is not None else np.arange(runs)
     unjudged = Rung(
         size=size,

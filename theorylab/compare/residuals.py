@@ -127,6 +127,18 @@ def require_positive(observable: Observable, predicted: Float[np.ndarray, "..."]
         )
 
 
+def require_judgeable(observable: Observable, predicted: Float[np.ndarray, "predictions *shape"]) -> None:
+    """Refuse, before anything is simulated, predictions that the observable's scale cannot be relative to.
+
+    Raises: `Refused` for a log scale where a prediction is not positive, or zero everywhere without a floor.
+    """
+    if observable.scale == "log":
+        require_positive(observable, predicted)
+    elif observable.scale == "linear":
+        mean = predicted.mean(axis=0)
+        norm_scale(observable, mean[np.isfinite(mean)])
+
+
 def cumulative(
     observable: Observable,
     values: Float[np.ndarray, "... bins"],

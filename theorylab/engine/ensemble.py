@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -286,14 +287,15 @@ def run(
     own = mine[jax.process_index() :: processes]
     job = job or name_of(plan.system)
 
-    def keep_tile(tile: int, arrays: dict[str, np.ndarray], seconds: float) -> None:
-        if shelf is not None:
-            shelf.put(_item(tile), {**arrays, _SECONDS: np.array(seconds)})
-        took[tile] = seconds
-        tiles[tile] = reduce(tile, arrays)
-
     work = _Work(job, own, reused, shelf is not None)
-    seconds_compile = _compute(plan, work, keep_tile, progress)
+    with _writing(shelf) as write:
+
+        def keep_tile(tile: int, arrays: dict[str, np.ndarray], seconds: float) -> None:
+            write(_item(tile), {**arrays, _SECONDS: np.array(seconds)})
+            took[tile] = seconds
+            tiles[tile] = reduce(tile, arrays)
+
+        seconds_compile = _compute(plan, work, keep_tile, progress)
     if processes > 1 and mine:
         one = {name: np.zeros((plan.tile, *kind.shape), kind.dtype) for name, kind in template.items()}
         tiles |= mesh.gather_hosts({tile: tiles[tile] for tile in own}, mine, reduce(0, one))
@@ -376,6 +378,27 @@ def _compute(
                 )
     progress.end()
     return seconds_compile
+
+
+@contextmanager
+def _writing(shelf: store.Shelf | None) -> Iterator[Callable[[str, dict[str, np.ndarray]], None]]:
+    """Writes tiles to the shelf while the next one is computed; all are on disk when the block ends, however it
+    ends. Raises: `Refused` where a write failed, at the latest then."""
+    if shelf is None:
+        yield lambda item, arrays: None
+        return
+    waiting: list[Future[None]] = []
+
+    def write(item: str, arrays: dict[str, np.ndarray]) -> None:
+        for done in [one for one in waiting if one.done()]:
+            waiting.remove(done)
+            done.result()
+        waiting.append(writer.submit(shelf.put, item, arrays))
+
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        yield write
+    for one in waiting:
+        one.result()
 
 
 def _filled(group: list[int], devices: int) -> list[int]:

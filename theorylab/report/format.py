@@ -67,9 +67,9 @@ def percent(value: float, digits: int = 3) -> str:
 
 
 def percent_interval(deviation: float, low: float, high: float) -> str:
-    """A relative deviation and the interval of the true one: "1.23 % [0.9, 1.6]"; "n/a" where nothing is known.
+    """A relative deviation and the interval of the true one: "1.23 % [0.91, 1.58]"; "n/a" where nothing is known.
 
-    The ends have the first digit of the interval's half-width, the deviation one more.
+    All have one digit more than the interval's half-width needs, so that an end is told from a margin nearby.
     """
     values = [100 * float(v) for v in (deviation, low, high)]
     if math.isnan(values[0]):
@@ -82,12 +82,11 @@ def percent_interval(deviation: float, low: float, high: float) -> str:
     half = (values[2] - values[1]) / 2
     if half <= 0:
         return percent(deviation)
-    fine = 1 - _exponent(_rounded(half, 1))
-    decimals = max(fine - 1, 0)
-    if decimals > 6:
+    decimals = max(1 - _exponent(_rounded(half, 1)), 0)
+    if decimals > 7:
         return f"{percent(deviation)} [{significant(values[1])}, {significant(values[2])}]"
     ends = ", ".join("0" if v == 0 else f"{v:.{decimals}f}" for v in values[1:])
-    return f"{values[0]:.{max(fine, 0)}f} % [{ends}]"
+    return f"{values[0]:.{decimals}f} % [{ends}]"
 
 
 def seconds(x: float) -> str:
