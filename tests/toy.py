@@ -28,7 +28,7 @@ class Toy(AbstractSystem[Any]):
     """Noisy exponential decay."""
 
     paper = Paper("Decay", ("Ada Example", "Bo Sample"), 2025, "2501.00001")
-    presets = {
+    presets: ClassVar = {
         "quick": Preset((Case("right"), Case("wrong", fields={"wrong": 0.5})), 1),
         "one": Preset((Case("right"),), 1),
         "broken": Preset((Case("diverges", fields={"blow_up": 1.0}), Case("wrong", fields={"wrong": 0.5})), 1),

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import equinox as eqx
@@ -80,6 +81,9 @@ class AbstractSystem(eqx.Module, Generic[Instance]):
     """The field whose growth makes the prediction exact; None: no ladder."""
     rate_exponent: ClassVar[float] = 1.0
     """The finite-size deviation falls like size ** -rate_exponent."""
+
+    axis_labels: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Label, with its unit, of each axis whose name does not say enough."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -48,6 +48,8 @@ def overlay(data: ComparisonData) -> Figure:
         figure = _figure(len(drawn))
         for (panel, strip), (observable, series) in zip(_grid(figure, len(drawn)), drawn, strict=True):
             panels.draw(panel, strip, observable, series, data.ladder.get(observable.name), size_name)
+            if observable.dims:
+                strip.set_xlabel(data.system.axis_labels.get(observable.dims[-1], strip.get_xlabel()))
         _head(figure, name)
         _legend(figure, _keys(data.rungs, size_name if several else "", bool(data.ladder)))
         return _settled(figure)
