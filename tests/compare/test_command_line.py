@@ -208,6 +208,19 @@ def test_a_malformed_file_is_refused_with_line_and_column(tmp_path, capsys, head
     assert re.search(sentence, capsys.readouterr().err)
 
 
+def test_a_failed_prediction_exits_with_4(tmp_path, capsys):
+    file = _csv(tmp_path / "mine.csv", "time,loss", [(t, 3.0) for t in TIMES])
+    assert main(["toy", "--against", file, "--blow-up", "2"]) == 4
+    assert "root finder" in capsys.readouterr().err
+
+
+def test_a_cluster_that_is_not_there_is_refused(monkeypatch, capsys):
+    for name in ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["toy", "--distributed"]) == 2
+    assert "found no cluster" in capsys.readouterr().err
+
+
 def test_a_file_that_cannot_be_read_is_refused(capsys, tmp_path):
     assert main(["toy", "--against", str(tmp_path / "none.csv")]) == 2
     assert "cannot read" in capsys.readouterr().err

@@ -163,6 +163,38 @@ def test_sensitivity_is_the_derivative():
     assert float(slope) == pytest.approx(-7 * math.exp(-0.7), rel=1e-13)
 
 
+def test_grad_works_where_numerics_are_chosen_from_the_couplings():
+    chosen = []
+
+    class Chooser(Toy):
+        def numerics(self, instance):
+            chosen.append(float(self.rate))
+            return super().numerics(instance)
+
+    def last(rate):
+        return tl.predict(Chooser(rate=rate)).curves["loss"][7]
+
+    with jax.enable_x64(True):
+        assert float(jax.grad(last)(0.1)) == pytest.approx(-7 * math.exp(-0.7), rel=1e-13)
+        assert chosen == [0.1]
+        with pytest.raises(tl.Refused, match="give numerics=system.numerics"):
+            jax.jit(last)(0.1)
+
+
+def test_a_users_own_simulation_is_not_taken_for_deterministic():
+    class Exact(Toy):
+        @property
+        def deterministic(self):
+            return True
+
+    assert tl.compare.run(Exact(noise=0.0), key=KEY).meta["runs"] == 32
+    assert tl.compare.run(Exact(noise=0.0), key=KEY).rungs[0].agreements["loss"].units == 1
+    own = tl.compare.run(
+        Exact(), key=KEY, runs=8, simulate=lambda system, instance, key: system.simulate(instance, key)
+    )
+    assert own.rungs[0].agreements["loss"].units == 8
+
+
 def test_a_prediction_in_a_callers_own_float32_says_so():
     with jax.enable_x64(False), pytest.warns(UserWarning, match="enable_x64"):
         jax.grad(lambda rate: tl.predict(dataclasses.replace(Toy(), rate=rate)).curves["loss"][7])(0.1)

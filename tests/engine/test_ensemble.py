@@ -180,6 +180,12 @@ assert jax.process_count() == 2
 runs = int(sys.argv[4])
 found = tl.simulate(Toy(disorder=True), runs=runs, key=jax.random.key(3))
 moments = tl.simulate(Toy(disorder=True), runs=runs, key=jax.random.key(3), keep="moments")
+# processes that do not run in step must still divide the same work when there is a store
+import time
+for case in range(2):
+    if jax.process_index() == 0:
+        time.sleep(1.0)
+    stored = tl.simulate(Toy(disorder=True, rate=0.1 + case), runs=runs, key=jax.random.key(3), store=sys.argv[5])
 numpy.savez(sys.argv[3], loss=found.curves["loss"], mean=moments.mean["loss"], computed=found.computed)
 """
 
@@ -190,7 +196,9 @@ def test_two_processes_give_bit_for_bit_what_one_gives(tmp_path, runs):
     environment = {**os.environ, "XLA_FLAGS": "", "PYTHONPATH": str(TESTS)}
     outs = [tmp_path / f"{i}.npz" for i in range(2)]
     processes = [
-        subprocess.Popen([sys.executable, "-c", PROCESSES, port, str(i), str(out), str(runs)], env=environment)
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESSES, port, str(i), str(out), str(runs), str(tmp_path / "s")], env=environment
+        )
         for i, out in enumerate(outs)
     ]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]

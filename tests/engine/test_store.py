@@ -255,3 +255,42 @@ def test_an_interrupt_between_tiles_is_honoured(tmp_path):
     with pytest.raises(KeyboardInterrupt, match="of 5 tiles are done; they are stored: the same command resumes"):
         tl.simulate(Toy(), runs=160, key=KEY, store=tmp_path, progress=Impatient())
     assert len(tiles(tmp_path)) == 2
+
+
+SCRIPT = """
+import sys
+from toy import Toy
+import theorylab as tl
+FACTOR = {factor}
+class Mine(Toy):
+    def simulate(self, instance, key):
+        return {{name: FACTOR * curve for name, curve in super().simulate(instance, key).items()}}
+found = tl.simulate(Mine(), runs=2, store=sys.argv[1])
+print(found.computed, float(found.mean["total"]))
+"""
+
+
+def test_a_change_anywhere_in_a_script_changes_its_addresses(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    script = tmp_path / "script.py"
+    said = []
+    for factor in (1.0, 2.0, 2.0):
+        script.write_text(SCRIPT.format(factor=factor))
+        command = [sys.executable, str(script), str(tmp_path / "store")]
+        out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        said.append((int(out[0]), float(out[1])))
+    assert [computed for computed, _ in said] == [1, 1, 0]
+    assert said[1] == (1, pytest.approx(2 * said[0][1]))
+
+
+def test_a_class_without_a_file_is_not_stored(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    command = [sys.executable, "-c", SCRIPT.format(factor=1.0), str(tmp_path / "store")]
+    assert subprocess.run(command, env=environment, capture_output=True, check=True).returncode == 0
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_libraries_that_a_simulation_imports_are_part_of_the_address():
+    found = sources.libraries(registry.load("sgd_resolvent"))
+    assert {"jax", "jaxlib", "numpy"} <= set(found)
+    assert "matplotlib" not in found

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from theorylab.core.errors import Refused
+from theorylab.core.errors import NumericalFailure, Refused
 
-USAGE, INTERRUPTED = 2, 130
+USAGE, FAILED, INTERRUPTED = 2, 4, 130
 LONG = 60.0
 """Seconds above which a preset's cost is announced before it starts."""
 CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
@@ -27,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Refused as refusal:
         print(f"theorylab: {refusal}", file=sys.stderr)
         return USAGE
+    except NumericalFailure as failure:
+        print(f"theorylab: failed: {failure}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt as stop:
         print(f"theorylab: interrupted; {stop if str(stop) else 'the same command resumes'}", file=sys.stderr)
         return INTERRUPTED
@@ -117,7 +120,13 @@ def _configure(options: argparse.Namespace) -> None:
         jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     if options.distributed:
-        jax.distributed.initialize()
+        try:
+            jax.distributed.initialize()
+        except (ValueError, RuntimeError) as error:
+            raise Refused(
+                f"--distributed found no cluster ({error}); start one process a host under SLURM, MPI or a TPU pod, "
+                "or set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID"
+            ) from error
 
 
 def _against(options: argparse.Namespace, jobs: Sequence[Any]) -> int:

@@ -157,8 +157,9 @@ class _Done:
 
 def _rung(system: AbstractSystem, size: int | None, asked: _Asked, job: str) -> _Done:
     options = asked.options
+    deterministic = system.deterministic and asked.simulate is None
     # without randomness one run says it all
-    runs = 1 if system.deterministic and not system.draws else asked.runs
+    runs = 1 if deterministic and not system.draws else asked.runs
     plan = Plan.of(
         system,
         asked.key,
@@ -197,7 +198,7 @@ def _rung(system: AbstractSystem, size: int | None, asked: _Asked, job: str) -> 
         predicted_error={name: errors.mean(axis=0) for name, errors in _stacked(timed, "error").items()},
         groups=index if plan.instances is not None or plan.instance is not None else None,
     )
-    rung, judged = judge_rung(system, unjudged, system.deterministic and asked.simulate is None)
+    rung, judged = judge_rung(system, unjudged, deterministic)
     return _Done(timed, facts, theirs[0], rung=rung, ensemble=found, residuals=judged)
 
 

@@ -12,8 +12,10 @@ from theorylab.core.system import AbstractSystem
 
 
 def summary(system: type[AbstractSystem]) -> str:
-    """The first line of a system's docstring."""
-    return (inspect.getdoc(system) or system.__name__).splitlines()[0]
+    """The first sentence of a system's docstring."""
+    paragraph = " ".join((inspect.getdoc(system) or system.__name__).split("\n\n")[0].split())
+    end = paragraph.find(". ")
+    return paragraph if end < 0 else paragraph[: end + 1]
 
 
 @cache

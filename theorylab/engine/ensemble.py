@@ -23,7 +23,7 @@ from theorylab.core import AbstractSystem, NumericalFailure, OutOfMemory, requir
 from theorylab.core.casting import Precision, cast, in_precision
 from theorylab.core.registry import name_of
 from theorylab.engine import instances as instances_
-from theorylab.engine import mesh, moments, store
+from theorylab.engine import mesh, moments, sources, store
 from theorylab.engine.programs import Program, memory_budget, program
 from theorylab.engine.progress import Progress, Silent
 
@@ -113,8 +113,9 @@ class Plan:
             f"{type(system).__name__} draws no instances in this setting; leave instances out",
         )
         shelf = None
-        # a user's own function or instance has no address that is sure to change with it: such runs are not stored
-        if root is not None and plan.simulate is None and plan.instance is None:
+        # a user's own function, instance or notebook has no address that is sure to change with it: not stored
+        known = plan.simulate is None and plan.instance is None and sources.has_sources(type(system))
+        if root is not None and known:
             described = store.description(system, plan.key, plan.tile, plan.precision, plan.instances)
             shelf = store.shelf(root, described)
         few = instances_.Few(system, plan.key) if plan.instances is not None else None
@@ -280,6 +281,8 @@ def run(
             if stored is not None:
                 took[tile] = float(stored.pop(_SECONDS))
                 tiles[tile] = reduce(tile, stored)
+    if jax.process_count() > 1:
+        mesh.meet()  # all have looked into the store before anyone adds to it, so all divide the same work
     reused = len(tiles)
     index, count = shard
     mine = [tile for tile in wanted if tile not in tiles and tile % count == index]

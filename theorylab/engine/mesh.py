@@ -30,6 +30,13 @@ def spread(function: Callable[..., Any], devices: Sequence[Any], shared: bool) -
     )
 
 
+def meet() -> None:
+    """Wait for all processes."""
+    from jax.experimental import multihost_utils
+
+    multihost_utils.sync_global_devices("theorylab")
+
+
 def gather_hosts(
     own: dict[int, dict[str, np.ndarray]], wanted: Sequence[int], template: Mapping[str, np.ndarray]
 ) -> dict[int, dict[str, np.ndarray]]:

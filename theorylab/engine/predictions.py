@@ -149,19 +149,22 @@ def _predict_traced(system: AbstractSystem, instance: Any, numerics: Numerics | 
             "give numerics=system.numerics(instance), computed outside",
         )
         numerics = (concrete or system).numerics(instance)
-    return explicit_jacobian(lambda s, i, n: s.predict(i, n))(system, instance, numerics)
+    return explicit_jacobian(_jitted)(system, instance, numerics)
+
+
+_jitted = jax.jit(_one)
 
 
 def _concrete(system: AbstractSystem) -> AbstractSystem | None:
-    """The system with values in place of tracers, where they have any (grad outside jit)."""
+    """The system with values in place of tracers, where they have any (grad outside jit); None where they have not."""
     values: dict[str, Any] = {}
     for field in fields_of(system):
         value = getattr(system, field.name)
         if isinstance(value, jax.core.Tracer):
-            try:
-                value = float(value)
-            except (TypeError, jax.errors.ConcretizationTypeError):
+            known = value.to_concrete_value()
+            if known is None:
                 return None
+            value = np.asarray(known)[()]
         values[field.name] = value
     return dataclasses.replace(system, **values)
 

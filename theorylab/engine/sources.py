@@ -1,11 +1,12 @@
-"""Which source files can change a simulation's or a theory's numbers, and their hash."""
+"""Which source files and libraries can change a simulation's or a theory's numbers."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
 import importlib.util
-import inspect
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -16,48 +17,71 @@ SIMULATION_BASE = ("theorylab.core.casting", "theorylab.engine.ensemble")
 """Modules that touch every simulation's numbers."""
 THEORY_BASE = ("theorylab.core.casting", "theorylab.core.numerics", "theorylab.compare")
 """Modules that touch every prediction's or verdict's numbers."""
+_OWN = "theorylab"
 _NEVER = ("theorylab.core", "theorylab.engine", "theorylab.compare", "theorylab.report")
 _NOT_SIMULATION = (*_NEVER, "theorylab.solvers")
 _NOT_THEORY = (*_NEVER, "theorylab.networks")
+_LIBRARIES = ("jax", "jaxlib")
 
 
 def simulation_sources(system: type[AbstractSystem]) -> str:
-    """Hash of the sources that a simulation of `system` runs: its package but `theory*` and `presets`, what
-    that imports from the same top-level package (`networks`, `data`), and the engine's ensemble and casting."""
-    return _hash(system, _reachable(system.__module__, ("theory", "presets"), _NOT_SIMULATION), SIMULATION_BASE)
+    """Hash of the sources that a simulation of `system` runs: its package but `theory*` and `presets`, what that
+    imports of its own top-level package and of ours (`networks`, `data`), the engine's ensemble and casting."""
+    return _hash(_simulation(system), SIMULATION_BASE)
 
 
 def theory_sources(system: type[AbstractSystem]) -> str:
     """Hash of the sources that a prediction or a verdict of `system` depends on."""
-    return _hash(system, _reachable(system.__module__, ("simulation",), _NOT_THEORY), THEORY_BASE)
+    return _hash(_reachable(system.__module__, ("simulation",), _NOT_THEORY), THEORY_BASE)
 
 
-@cache
+def has_sources(system: type[AbstractSystem]) -> bool:
+    """Whether the files that define a system are known; not for a class typed into a notebook or a shell."""
+    return _path(system.__module__) is not None
+
+
+def libraries(system: type[AbstractSystem]) -> dict[str, str]:
+    """Versions of JAX and of the libraries that a simulation's sources import."""
+    names = set(_LIBRARIES)
+    for path in _simulation(system):
+        names |= {name.split(".", maxsplit=1)[0] for name in _imports(path, "")}
+    known = importlib.metadata.packages_distributions()
+    found = {known[name][0] for name in names - {_OWN} if name in known}
+    return {name: importlib.metadata.version(name) for name in sorted(found)}
+
+
 def package_hash(package: str) -> str:
-    """Hash of all sources of a package."""
+    """Hash of all files of a package."""
     path = _path(package)
-    digest = hashlib.sha256()
-    for file in sorted(path.parent.iterdir()) if path is not None else ():
-        if file.is_file():
-            digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()
+    return _digest(file for file in path.parent.iterdir() if file.is_file()) if path is not None else ""
+
+
+def _simulation(system: type[AbstractSystem]) -> frozenset[Path]:
+    return _reachable(system.__module__, ("theory", "presets"), _NOT_SIMULATION)
 
 
 @cache
 def _reachable(module: str, left_out: tuple[str, ...], stopped: tuple[str, ...]) -> frozenset[Path]:
-    top = module.split(".", maxsplit=1)[0]
+    """Files of a system's package and of what they import, but modules whose names begin with `left_out` and
+    packages `stopped`."""
+    # a script's neighbours are its own code too: their top-level names are not known beforehand
+    beside = _path(module) if module == "__main__" else None
+    tops = {module.split(".", maxsplit=1)[0], _OWN}
+    if beside is not None:
+        tops |= {path.stem for path in beside.parent.glob("*.py")}
+        tops |= {path.parent.name for path in beside.parent.glob("*/__init__.py")}
     seen: dict[str, Path] = {}
     waiting = list(_package(module))
     while waiting:
         name = waiting.pop()
         leaf = name.rsplit(".", 1)[-1]
-        if name in seen or name.split(".")[0] != top or leaf.startswith(left_out) or name.startswith(stopped):
+        ours = name.split(".", maxsplit=1)[0] in tops
+        if name in seen or not ours or leaf.startswith(left_out) or name.startswith(stopped):
             continue
         path = _path(name)
-        if path is None:
-            continue
-        seen[name] = path
-        waiting += _imports(path, name)
+        if path is not None:
+            seen[name] = path
+            waiting += _imports(path, name)
     return frozenset(seen.values())
 
 
@@ -73,13 +97,15 @@ def _package(module: str) -> Iterable[str]:
 
 @cache
 def _path(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError):
-        spec = None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        return None
-    return Path(spec.origin)
+    if module == "__main__":
+        origin = getattr(sys.modules["__main__"], "__file__", None)
+    else:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError, AttributeError):
+            spec = None
+        origin = spec.origin if spec is not None else None
+    return Path(origin) if origin and origin.endswith(".py") and Path(origin).exists() else None
 
 
 def _imports(path: Path, module: str) -> list[str]:
@@ -108,23 +134,18 @@ def _imports(path: Path, module: str) -> list[str]:
     return names
 
 
-def _hash(system: type[AbstractSystem], paths: frozenset[Path], base: Iterable[str]) -> str:
+def _hash(paths: frozenset[Path], base: Iterable[str]) -> str:
     every = set(paths)
     for module in base:
         path = _path(module)
         if path is not None:
             every.update([path] if path.name != "__init__.py" else path.parent.glob("*.py"))
+    return _digest(every)
+
+
+def _digest(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    if not paths:  # a class of a notebook or script has no module file to read
-        digest.update(_text(system).encode())
-    for path in sorted(every, key=lambda p: (p.parent.name, p.name)):
+    for path in sorted(paths, key=lambda p: (p.parent.name, p.name)):
         digest.update(f"{path.parent.name}/{path.name}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _text(system: type[AbstractSystem]) -> str:
-    try:
-        return inspect.getsource(system)
-    except (OSError, TypeError):
-        return repr(system)

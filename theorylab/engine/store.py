@@ -64,7 +64,7 @@ def description(
         "instances": instances,
         "precision": precision,
         "platform": [device.platform, device.device_kind],
-        "jax": jax.__version__,
+        "libraries": sources.libraries(type(system)),
         "sources": sources.simulation_sources(type(system)),
     }
 

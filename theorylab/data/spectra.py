@@ -1,0 +1,93 @@
+"""Spectra of population covariances, with the target's power on them.
+
+Every function returns `Spectrum(values, power, multiplicity)`: eigenvalue lambda_k, target power
+lambda_k w_k^2 in one of its modes, and how many equal modes the entry stands for. Normalisations are the
+functions' own; `scaled` gives the target a wanted total power.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from theorylab.core import require
+
+EXACT_MODES = 3000
+"""Modes of a power law that are kept one by one; beyond them, logarithmic bins."""
+BINS_PER_DECADE = 400
+"""Logarithmic bins a decade of the mode's index."""
+
+
+Values = Float[Array, "modes"] | Float[np.ndarray, "modes"]
+
+
+class Spectrum(NamedTuple):
+    """Eigenvalues, target power in one mode of each, multiplicities; all of shape (modes,)."""
+
+    values: Values
+    power: Values
+    multiplicity: Values
+
+
+@functools.lru_cache(maxsize=32)
+def binned_indices(dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mode indices 1..dimension, one by one up to 3000, then in logarithmic bins.
+
+    Returns: a bin's index (geometric mean of its edges, which lie at integers + 1/2) and its number of modes.
+    """
+    exact = min(dimension, EXACT_MODES)
+    index = np.arange(1, exact + 1, dtype=np.float64)
+    count = np.ones(exact)
+    if dimension > exact:
+        decades = np.log10(dimension / exact)
+        edges = np.geomspace(exact, dimension, max(2, int(np.ceil(decades * BINS_PER_DECADE)) + 1))
+        edges = np.unique(np.round(edges)) + 0.5
+        index = np.concatenate([index, np.sqrt(edges[1:] * edges[:-1])])
+        count = np.concatenate([count, np.diff(edges)])
+    return index, count
+
+
+def _namespace(*arrays: Any) -> Any:
+    """numpy on the host, jax.numpy once any value is a JAX array or is being traced."""
+    return jnp if any(isinstance(x, jax.Array) for x in arrays) else np
+
+
+def scaled(spectrum: Spectrum, total: ArrayLike) -> Spectrum:
+    """The same spectrum with target power `total` in all, sum m lambda w^2."""
+    power = spectrum.power * (total / (spectrum.multiplicity * spectrum.power).sum())
+    return spectrum._replace(power=power)
+
+
+def power_law(dimension: int, capacity: ArrayLike, source: ArrayLike) -> Spectrum:
+    """lambda_k = k^-capacity and lambda_k w_k^2 = k^-source for k = 1..dimension.
+
+    Modes beyond the 3000th are binned (multiplicities), so that a dimension of 10^12 is a few thousand entries.
+    In numpy's double precision for numbers of the host, in JAX where the exponents are JAX arrays.
+
+    Raises: `Refused` for a dimension below 1.
+    """
+    require(dimension >= 1, f"dimension must be at least 1, got {dimension}")
+    capacity, source = (x if isinstance(x, jax.Array) else np.asarray(x) for x in (capacity, source))
+    xp = _namespace(capacity, source)
+    index, count = binned_indices(dimension)
+    logs = xp.asarray(np.log(index), dtype=xp.result_type(capacity, source))
+    return Spectrum(xp.exp(-capacity * logs), xp.exp(-source * logs), xp.asarray(count, dtype=logs.dtype))
+
+
+def two_level(dimension: int, level: ArrayLike) -> Spectrum:
+    """Half of the eigenvalues 1 (the larger half where `dimension` is odd), half `level`; target weights all equal."""
+    xp = _namespace(level)
+    upper = (dimension + 1) // 2
+    values = xp.stack([xp.ones_like(level), xp.asarray(level)])
+    count = xp.asarray([float(upper), float(dimension - upper)], dtype=values.dtype)
+    return Spectrum(values, values / dimension, count)
+
+
+def flat(dimension: int) -> Spectrum:
+    """All eigenvalues 1; target weights all equal, of total power 1."""
+    return Spectrum(np.ones(1), np.full(1, 1.0 / dimension), np.full(1, float(dimension)))

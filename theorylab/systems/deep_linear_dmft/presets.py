@@ -1,0 +1,183 @@
+"""Settings that come with the system, and the paper's claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from theorylab.core import Case, Claim, Paper, Preset
+
+PAPER = Paper(
+    title=(
+        "Deep Linear Network Training Dynamics from Random Initialization: Data, Width, Depth, and Hyperparameter "
+        "Transfer"
+    ),
+    authors=("Blake Bordelon", "Cengiz Pehlevan"),
+    year=2025,
+    arxiv="2502.02531",
+    claims=(
+        Claim("wider is better", "in muP, wider networks have the lower loss at every step", "mup_4"),
+        Claim(
+            "rate transfer",
+            "in muP the best learning rate saturates with width; in NTK it keeps moving",
+            "mup_width_16",
+        ),
+        Claim("data reuse", "repeated samples overfit; fresh ones do not", "reused"),
+        Claim("depth transfer", "branches scaled by 1/sqrt(depth) have a limit of infinite depth", "scaled_depth_5"),
+        Claim("accelerated scaling", "feature learning speeds up hard power-law tasks", "power_law"),
+    ),
+)
+
+
+def _sized(dimension: int, width_ratio: float, data_ratio: float, **fields: Any) -> dict[str, Any]:
+    return {
+        "dimension": dimension,
+        "width": round(width_ratio * dimension),
+        "samples": round(data_ratio * dimension),
+        **fields,
+    }
+
+
+NOISE = 0.1**0.5
+"""Label noise of variance 0.1."""
+RESIDUAL = {"depth": 5, "residual": "scaled", "noise": NOISE}
+POWER_LAW = {
+    "spectrum": "power_law",
+    "spectrum_exponent": 1.5,
+    "task_exponent": 0.5,
+    "depth": 1,
+    "dimension": 300,
+    "width": 400,
+    "samples": 600,
+    "richness": 0.5,
+    "rate": 0.15,
+    "noise": 0.02**0.5,
+    "steps": 40,
+}
+
+QUICK = Preset(
+    cases=(
+        Case("mup", _sized(200, 1, 2, noise=NOISE, steps=40), runs=256, about="full batch, label noise, muP"),
+        Case(
+            "one_pass",
+            _sized(200, 1, 1, depth=1, data="online", rate=0.1, noise=NOISE, steps=20),
+            runs=256,
+            about="a fresh batch at every step",
+        ),
+        Case("residual", _sized(200, 1, 2, **RESIDUAL, steps=30), runs=192, about="four branches of scale 1/2"),
+        Case("power_law", POWER_LAW, runs=128, about="a hard power-law task, finitely many samples and neurons"),
+    ),
+    seconds=25,
+)
+
+
+def _widths() -> tuple[Case, ...]:
+    """muP and NTK networks of growing width on clean data."""
+    return tuple(
+        Case(
+            f"{name}_{str(ratio).replace('.', '_')}",
+            _sized(200, ratio, 4, parametrization=name, steps=40),
+            runs=192,
+            about=f"width {ratio} x dimension, {name}",
+        )
+        for name in ("mup", "ntk")
+        for ratio in (0.5, 1, 2, 4)
+        if not (name == "ntk" and ratio == 1)  # the same network as muP there
+    )
+
+
+PAPER_PRESET = Preset(
+    cases=(
+        *_widths(),
+        *(
+            Case(f"depth_{depth}", _sized(200, 1, 2, depth=depth, noise=NOISE, steps=40), runs=256)
+            for depth in (1, 3, 5)
+        ),
+        Case("reused", _sized(200, 2, 1, noise=0.5, steps=150), runs=192, about="repeated samples overfit"),
+        Case("fresh", _sized(200, 2, 1, noise=0.5, steps=150, data="online"), runs=64, about="fresh ones do not"),
+        Case(
+            "ensemble", _sized(200, 1, 2, noise=NOISE, steps=40, members=3), runs=192, about="three networks averaged"
+        ),
+        Case(
+            "schedules",
+            _sized(
+                200,
+                1,
+                0.5,
+                depth=1,
+                data="online",
+                richness=1.2,
+                rate=0.08,
+                rate_decay=0.02,
+                noise=0.3**0.5,
+                batch_schedule=((12, 400),),
+                steps=40,
+            ),
+            runs=192,
+            about="falling learning rate, growing batch",
+        ),
+        Case(
+            "power_law_lazy",
+            {**POWER_LAW, "richness": 0.02, "centered": True},
+            runs=128,
+            about="the same task without feature learning",
+        ),
+        Case(
+            "ladder",
+            _sized(400, 1, 2, noise=NOISE, steps=40),
+            runs=128,
+            sizes=(50, 100, 200, 400),
+            about="the deviation vanishes with the dimension",
+        ),
+    ),
+    seconds=240,
+)
+
+RATES = (0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.14)
+"""Learning rates of the transfer sweeps, up to the stability edge of the muP networks."""
+RESIDUAL_RATES = (0.01, 0.02, 0.04, 0.06, 0.09, 0.13)
+CONSTANT_RATES = (0.001, 0.002, 0.004, 0.008, 0.016)
+"""Branches of constant scale diverge beyond such rates once there are a few of them."""
+
+TRANSFER = Preset(
+    cases=(
+        *(
+            Case(
+                f"{name}_width_{ratio}",
+                _sized(60, ratio, 4, parametrization=name, richness=4.0, steps=20),
+                runs=32,
+                sweep={"rate": RATES if name == "mup" else (*RATES, 0.2)},
+                about=f"loss against learning rate, width {ratio} x dimension, {name}",
+            )
+            for name in ("mup", "ntk")
+            for ratio in (1, 4, 16)
+        ),
+        *(
+            Case(
+                f"{scale}_depth_{depth}",
+                _sized(60, 8, 4, depth=depth, residual=scale, steps=12),
+                runs=32,
+                sweep={"rate": RESIDUAL_RATES if scale == "scaled" or depth == 2 else CONSTANT_RATES},
+                about=f"loss against learning rate, {depth - 1} residual branches of {scale} scale",
+            )
+            for scale in ("scaled", "constant")
+            for depth in (2, 3, 5)
+        ),
+    ),
+    seconds=300,
+)
+
+ACCELERATOR = Preset(
+    cases=(
+        Case("large", _sized(2000, 1, 2, noise=NOISE, steps=60), runs=32, about="ten times the quick dimension"),
+        Case("large_deep", _sized(1000, 2, 2, **{**RESIDUAL, "depth": 9}, steps=60), runs=32),
+    ),
+    seconds=120,
+)
+
+PRESETS: Mapping[str, Preset] = {
+    "quick": QUICK,
+    "paper": PAPER_PRESET,
+    "transfer": TRANSFER,
+    "accelerator": ACCELERATOR,
+}
