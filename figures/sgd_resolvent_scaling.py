@@ -26,6 +26,7 @@ def flow(modes: Modes, width: jax.Array, times: jax.Array, stages: int) -> jax.A
 
 def draw(panel, x, y, colour, label, exponent):
     slope = np.log(y[-1] / y[-3]) / np.log(x[-1] / x[-3])
+    print(label, f"{slope:.4f}", -exponent)
     panel.plot(x, y, color=colour, label=f"{label}: slope {slope:.3f}, law {-exponent:.3f}")
 
 
@@ -39,9 +40,8 @@ for colour, beta in zip(COLOURS, (1.9, 3.2), strict=False):
     model = np.array([float(ridge_loss(modes, math.inf, n, 0.0)) for n in sizes])
     draw(axes[0, 2], sizes, model, colour, name, theory_limits.model_exponent(ALPHA, beta))
     # the best split of compute C = N t: lower envelope over widths
-    widths, compute = np.geomspace(5, 2e3, 16), np.geomspace(1e3, 1e7, 17)
-    coarse = Modes(*(jnp.asarray(x) for x in spectra.power_law(3000, ALPHA, beta)))
-    table = [np.asarray(flow(coarse, jnp.asarray(n), jnp.asarray(compute / n), 72)) for n in widths]
+    widths, compute = np.geomspace(5, 5e3, 22), np.geomspace(1e2, 1e6, 13)
+    table = [np.asarray(flow(modes, jnp.asarray(n), jnp.asarray(compute / n), 72)) for n in widths]
     draw(axes[0, 3], compute, np.min(table, 0), colour, name, theory_limits.compute_exponent(ALPHA, beta))
 for panel, label in zip(axes[0], ("time", "samples P", "width N", "compute N x time"), strict=True):
     finish(panel, label, "test loss")

@@ -16,7 +16,7 @@ def cubic(t):
 
 def test_every_root_of_a_cubic_is_found_and_none_invented():
     found = jax.jit(lambda: fixed_point.all_roots(cubic, np.linspace(-1, 4, 101)))()
-    assert found.count == 3
+    assert found.found == 3
     np.testing.assert_allclose(found.values[:3], [0.1, 2.0, 2.5], atol=1e-13)
     assert np.isnan(found.values[3:]).all()
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import theorylab as tl
 from theorylab.core import Refused
 from theorylab.core.casting import cast, in_precision
 from theorylab.data import spectra
@@ -497,6 +498,18 @@ def test_theory_without_the_vertex_is_rejected() -> None:
     for vertex in (0.0, 0.9):
         z = deviations(system, 48, curves_of(system, vertex=vertex))
         assert max(z["loss"].max(), z["train_loss"].max()) > (10 if vertex == 0 else 4)
+
+
+class _WithoutVertex(SGDResolvent):
+    def predict(self, instance, numerics):
+        return theory.predict(self, numerics, vertex=0.0)
+
+
+def test_the_verdict_tells_the_theory_from_wrong_ones() -> None:
+    case = SGDResolvent.presets["quick"].case("gd")
+    words = {cls: tl.compare.run(cls.from_case(case), runs=case.runs).words for cls in (SGDResolvent, _WithoutVertex)}
+    assert words[SGDResolvent] == {"loss": "agrees", "train_loss": "agrees"}
+    assert words[_WithoutVertex] == {"loss": "differs", "train_loss": "differs"}
 
 
 def test_theory_without_the_back_coupling_is_rejected() -> None:

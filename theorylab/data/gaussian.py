@@ -53,8 +53,8 @@ def power_law(
       normalized: divide both so that sum lambda = 1 and sum lambda w*^2 = 1.
     """
     logs, number = jnp.log(index), jnp.asarray(count)
-    values = jnp.exp(-exponent * logs)
-    power = jnp.exp(-(exponent * task_exponent + 1) * logs)
+    values = jnp.exp(-jnp.asarray(exponent) * logs)
+    power = jnp.exp(-(jnp.asarray(exponent) * task_exponent + 1) * logs)
     if normalized:
         values = values / jnp.sum(number * values)
         power = power / jnp.sum(number * power)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, DTypeLike, Float, Key
+from jaxtyping import Array, ArrayLike, DTypeLike, Float, Key
 
 
 class Mixture(NamedTuple):
@@ -41,13 +41,13 @@ def sample(
     return place(mixture, uniform, jax.random.normal(noise_key, (count, dimension), dtype))
 
 
-def pair(separation: Float[Array, ""], share: Float[Array, ""], noise: Float[Array, ""]) -> Mixture:
+def pair(separation: Float[ArrayLike, ""], share: Float[ArrayLike, ""], noise: Float[ArrayLike, ""]) -> Mixture:
     """Two modes at +separation (probability `share`) and -separation along one axis."""
     a, p = jnp.asarray(separation), jnp.asarray(share)
     return Mixture(jnp.stack([a, -a])[:, None], jnp.stack([p, 1 - p]), jnp.asarray(noise))
 
 
-def cross(separation: Float[Array, ""], share: Float[Array, ""], noise: Float[Array, ""]) -> Mixture:
+def cross(separation: Float[ArrayLike, ""], share: Float[ArrayLike, ""], noise: Float[ArrayLike, ""]) -> Mixture:
     """Four modes: a pair at +-separation on the first axis sharing `share` equally, a pair on the second the rest."""
     a, p = jnp.asarray(separation), jnp.asarray(share)
     zero = jnp.zeros_like(a)

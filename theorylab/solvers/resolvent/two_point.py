@@ -7,7 +7,7 @@ errors and of the response to gradient noise; docs/sgd_resolvent.md eqs. (6)-(10
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, ArrayLike, Complex, Float
@@ -93,7 +93,7 @@ def _combine(
     noise_variance: ArrayLike,
     vertex: ArrayLike = 1.0,
     back_coupling: ArrayLike = 1.0,
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Any, Any, Any, Any]:
     """Train, test, train kernel and test kernel from pair sums; `outer(x)` is the product x x' over pairs."""
     inverse_samples, inverse_width = 1.0 / samples, 1.0 / width
     loop = inverse_width / (1 - sums.d2 * inverse_width)

@@ -63,8 +63,8 @@ class Setting(eqx.Module):
 
     modes: Modes
     noise: Float[ArrayLike, ""]
-    samples: ArrayLike
-    width: ArrayLike
+    samples: Array | float
+    width: Array | float
     fresh: bool = eqx.field(static=True)
     vertex: ArrayLike = 1.0
     back_coupling: ArrayLike = 1.0
