@@ -69,6 +69,21 @@ def test_failures_are_words_and_never_curves():
     assert unsolved.rungs == ()
 
 
+class Doubtful(Toy):
+    def doubts(self, prediction):
+        return ("past the edge",) if self.rate > 0.05 else ()
+
+
+def test_where_the_theory_doubts_itself_nothing_is_said_to_agree(tmp_path):
+    found = tl.compare.run(Doubtful(), runs=64, key=KEY)
+    assert found.words == {"loss": "undecided", "total": "undecided"}
+    assert "past the edge" in found.rungs[0].agreements["loss"].reason
+    assert tl.load(found.save(tmp_path), system=Doubtful()).words == found.words
+    assert tl.compare.run(Doubtful(rate=0.01), runs=64, key=KEY).verdict == "agrees"
+    assert tl.compare.run(Doubtful(wrong=0.2), runs=64, key=KEY).verdict == "differs"
+    assert tl.converge(Doubtful(width=1, noise=0.02), [5, 10, 20, 40], runs=32, key=KEY).verdict == "undecided"
+
+
 def test_bad_requests_are_refused():
     with pytest.raises(tl.Refused, match="runs must be at least 1"):
         tl.compare.run(Toy(), runs=0)

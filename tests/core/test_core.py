@@ -127,6 +127,8 @@ def test_a_failed_prediction_says_what_to_do():
     with pytest.raises(NumericalFailure, match=r"predicted loss is not finite, first at index \(1,\)"):
         Prediction({"loss": np.array([1.0, np.nan])}).raise_if_failed()
     Prediction({"loss": np.array([1.0, np.nan])}).raise_if_failed(undefined_ok=["loss"])
+    with pytest.raises(NumericalFailure, match=r"first at index \(1,\): .*largest number of steps"):
+        Prediction({"loss": np.array([1.0, np.nan])}, status=Status.MAX_STEPS).raise_if_failed()
 
 
 def test_the_first_failure_wins_in_a_batch():

@@ -225,7 +225,7 @@ BOTH = {
 
 @pytest.mark.parametrize("case", BOTH)
 def test_marching_and_sweeps_agree(case):
-    equations = theory.setting(setting(**{"steps": 30, **BOTH[case]}))
+    equations = theory.setting(setting(**BOTH[case]))
     marched, swept = SOLVE(equations), theory_sweep.solve(equations)
     np.testing.assert_allclose(marched.error, swept.error, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(marched.mean, swept.mean, rtol=1e-10, atol=1e-12)
@@ -323,17 +323,26 @@ def test_power_law_at_finite_width_and_samples():
     np.testing.assert_allclose(online[at], [0.67437, 0.49433, 0.34365, 0.21645], rtol=1e-4)
 
 
+CONVERGING = {1: 0.40836, 2: 0.37983, 4: 0.36369, 8: 0.35547, 16: 0.35141, 24: 0.35008}
+
+
+def residual_loss(blocks):
+    return float(curves(depth=blocks + 1, residual="scaled", nu=2.0, rate=0.03, steps=11)["loss"][10])
+
+
 def test_residual_curves_converge_like_one_over_depth():
-    expected = {1: 0.40836, 2: 0.37983, 4: 0.36369, 8: 0.35547, 16: 0.35141}
-    losses = {}
-    for blocks in (1, 2, 4, 8, 16):
-        out = curves(depth=blocks + 1, residual="scaled", nu=2.0, rate=0.03, steps=11)
-        losses[blocks] = float(out["loss"][10])
-        assert losses[blocks] == pytest.approx(expected[blocks], abs=6e-6)
-    limits = [2 * losses[2 * n] - losses[n] for n in (4, 8)]
-    # Halving 1 / depth halves the distance to the limit; what is left is of second order.
-    assert limits[1] == pytest.approx(0.3474, abs=1e-4)
-    assert limits[0] == pytest.approx(limits[1], abs=2e-4)
+    losses = {blocks: residual_loss(blocks) for blocks in (2, 4, 8)}
+    for blocks, loss in losses.items():
+        assert loss == pytest.approx(CONVERGING[blocks], abs=6e-6)
+    # Halving 1 / depth halves the distance to the limit 0.3474; what is left is of second order in 1 / depth.
+    assert 2 * losses[8] - losses[4] == pytest.approx(0.3474, abs=3e-4)
+    assert (losses[2] - losses[4]) / (losses[4] - losses[8]) == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blocks", [1, 16, 24])
+def test_residual_loss_of_few_and_many_branches(blocks):
+    assert residual_loss(blocks) == pytest.approx(CONVERGING[blocks], abs=6e-6)
 
 
 def test_wider_is_better_in_mup_and_not_in_ntk():
@@ -662,14 +671,15 @@ def test_divergence_says_at_which_step():
     assert (loss[:at] <= theory.DIVERGED).all()
     assert np.isnan(loss[at:]).all()
     assert "diverges" in prediction.failure()
+    assert str(at) in prediction.failure().split(":")[0]
     assert int(predicted(setting()).facts["diverged_at"]) == -1
 
 
 def test_the_approach_of_the_stability_edge_is_told():
     # richness 4 at rate 0.14 lies past the edge of the kernel that it learns, though below the lazy bound.
     system = setting(nu=8.0, richness=4.0, rate=0.14, alpha=4.0, steps=20)
-    assert float(predicted(system).facts["stability"]) > 1
-    assert float(predicted(setting()).facts["stability"]) < 1
+    assert "past the stability edge" in system.doubts(predicted(system))[0]
+    assert setting().doubts(predicted(setting())) == ()
 
 
 def test_sizes_grow_together():

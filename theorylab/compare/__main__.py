@@ -81,7 +81,6 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
     from theorylab.compare.session import PAGE, run_jobs
     from theorylab.core import registry
     from theorylab.engine.progress import Lines, Silent
-    from theorylab.engine.store import default_root
 
     progress = Silent() if options.quiet else Lines()
     if options.against is not None:
@@ -91,7 +90,7 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
         progress.note(f"{options.preset}: about {cost / 60:.0f} minutes on two cores; what is stored is not run again")
     chosen = Options(
         tile=options.tile,
-        store=default_root(),
+        store=True,
         progress=progress,
         shard=arguments.shard(options.shard),
         force=options.force,
@@ -105,7 +104,8 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
     elif session.results:
         _print_table(session.results)
         fresh = sum(not result["cached"] for result in session.results)
-        print(f"\n{fresh} of {len(session.results)} cases computed now, the others were stored")
+        others = "" if fresh == len(session.results) else "; the others were stored, nothing of them was simulated again"
+        print(f"\n{fresh} of {len(session.results)} cases computed now{others}")
         print(f"report: {options.out / PAGE}")
     return code
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -16,7 +17,7 @@ from theorylab.compare.agreement import verdict
 from theorylab.compare.comparison import Comparison, metadata
 from theorylab.compare.convergence import ladder
 from theorylab.compare.residuals import Residuals, require_judgeable, residuals
-from theorylab.compare.result import Convergence, Rung, Seconds
+from theorylab.compare.result import Agreement, Convergence, Rung, Seconds
 from theorylab.core import AbstractSystem, Numerics, Observable, require
 from theorylab.core.casting import Precision
 from theorylab.core.registry import name_of
@@ -33,7 +34,7 @@ class Options:
     Arguments:
       tile: runs in one program; the system's own choice by default.
       precision: of the simulation.
-      store: folder of the store; None: nothing is kept.
+      store: folder of the store; True for the default one, None or False: nothing is kept.
       progress: receives how far it has come.
       shard: (i, n): compute only tiles that are number i modulo n.
       force: simulate again what is stored.
@@ -41,10 +42,22 @@ class Options:
 
     tile: int | None = None
     precision: Precision = "float32"
-    store: Path | None = None
+    store: bool | str | Path | None = None
     progress: Progress = dataclasses.field(default_factory=Silent)
     shard: tuple[int, int] = (0, 1)
     force: bool = False
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the store is; None for none."""
+        return store_folder(self.store)
+
+
+def store_folder(value: bool | str | Path | None) -> Path | None:
+    """The store a user names: True for the default one, a folder, None or False for none."""
+    if value is True:
+        return store.default_root()
+    return None if value is None or value is False else Path(value)
 
 
 def run(
@@ -92,7 +105,10 @@ def run(
     last = done[-1]
     failure = last.failure
     rungs = tuple(one.rung for one in done if one.rung is not None)
-    climbed = climb(system, rungs, [one.residuals for one in done]) if len(rungs) > 1 and not failure else {}
+    doubts = last.doubts
+    climbed = (
+        climb(rungs_of[-1][1], rungs, [one.residuals for one in done], doubts) if len(rungs) > 1 and not failure else {}
+    )
     final = dataclasses.replace(rungs_of[-1][1])
     return Comparison(
         system=final,
@@ -111,6 +127,7 @@ def run(
             precision=options.precision,
             key=np.asarray(jax.random.key_data(key)).tolist(),
             deterministic=system.deterministic and simulate is None,
+            doubts=list(doubts),
             computed=sum(one.ensemble.computed for one in done if one.ensemble),
             reused=sum(one.ensemble.reused for one in done if one.ensemble),
             **(meta or {}),
@@ -153,6 +170,7 @@ class _Done:
     rung: Rung | None = None
     ensemble: Ensemble | None = None
     residuals: Mapping[str, Residuals] = dataclasses.field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
 
 def _rung(system: AbstractSystem, size: int | None, asked: _Asked, job: str) -> _Done:
@@ -163,7 +181,7 @@ def _rung(system: AbstractSystem, size: int | None, asked: _Asked, job: str) -> 
     plan = Plan.of(
         system,
         asked.key,
-        root=options.store,
+        root=options.folder,
         tile=min(options.tile or system.tile, runs) if runs == 1 else options.tile,
         instances=asked.instances,
         instance=asked.instance,
@@ -198,12 +216,15 @@ def _rung(system: AbstractSystem, size: int | None, asked: _Asked, job: str) -> 
         predicted_error={name: errors.mean(axis=0) for name, errors in _stacked(timed, "error").items()},
         groups=index if plan.instances is not None or plan.instance is not None else None,
     )
-    rung, judged = judge_rung(system, unjudged, deterministic)
-    return _Done(timed, facts, theirs[0], rung=rung, ensemble=found, residuals=judged)
+    doubts = tuple(dict.fromkeys(itertools.chain.from_iterable(map(system.doubts, timed.predictions))))
+    rung, judged = judge_rung(system, unjudged, deterministic, doubts)
+    return _Done(timed, facts, theirs[0], rung=rung, ensemble=found, residuals=judged, doubts=doubts)
 
 
-def judge_rung(system: AbstractSystem, rung: Rung, deterministic: bool) -> tuple[Rung, dict[str, Residuals]]:
-    """A rung with its verdicts, and the residuals they rest on."""
+def judge_rung(
+    system: AbstractSystem, rung: Rung, deterministic: bool, doubts: Sequence[str] = ()
+) -> tuple[Rung, dict[str, Residuals]]:
+    """A rung with its verdicts, and the residuals they rest on; with doubts nothing is said to agree."""
     judged = {
         observable.name: residuals(
             observable,
@@ -216,7 +237,18 @@ def judge_rung(system: AbstractSystem, rung: Rung, deterministic: bool) -> tuple
         )
         for observable in system.observables
     }
-    return dataclasses.replace(rung, agreements={name: verdict(data) for name, data in judged.items()}), judged
+    agreements = {name: doubted(verdict(data), doubts) for name, data in judged.items()}
+    return dataclasses.replace(rung, agreements=agreements), judged
+
+
+Judged = TypeVar("Judged", Agreement, Convergence)
+
+
+def doubted(found: Judged, doubts: Sequence[str]) -> Judged:
+    """A verdict of agreement turned to "undecided" where the theory itself doubts what agreement would mean."""
+    if not doubts or found.word not in ("agrees", "converges"):
+        return found
+    return dataclasses.replace(found, word="undecided", reason="; ".join([*doubts, *filter(None, [found.reason])]))
 
 
 def _instances(plan: Plan, runs: int, index: np.ndarray | None) -> list[Any]:
@@ -240,7 +272,10 @@ def _mean(curves: np.ndarray) -> np.ndarray:
 
 
 def climb(
-    system: AbstractSystem, rungs: Sequence[Rung], judged: Sequence[Mapping[str, Residuals]]
+    system: AbstractSystem,
+    rungs: Sequence[Rung],
+    judged: Sequence[Mapping[str, Residuals]],
+    doubts: Sequence[str] = (),
 ) -> dict[str, Convergence]:
     """The ladder's verdict on every observable whose axes do not depend on the size."""
     found: dict[str, Convergence] = {}
@@ -250,13 +285,14 @@ def climb(
             len(a) == len(b) and np.allclose(a, b) for others in axes[1:] for a, b in zip(axes[0], others, strict=True)
         )
         if same:
-            found[observable.name] = ladder(
+            climbed = ladder(
                 observable,
                 [one[observable.name] for one in judged],
                 [int(rung.size or 0) for rung in rungs],
                 largest=rungs[-1].agreements[observable.name],
                 rate_exponent=type(system).rate_exponent,
             )
+            found[observable.name] = doubted(climbed, doubts)
     return found
 
 
@@ -277,10 +313,3 @@ def _seconds(timed: Sequence[Timed], ensembles: Sequence[Ensemble]) -> Seconds:
         simulation_compile=sum(one.seconds_compile for one in ensembles),
         ratio_at_equal_error=simulation / theory if theory > 0 else float("nan"),
     )
-
-
-def store_folder(value: bool | str | Path | None) -> Path | None:
-    """The store a user names: True for the default one, a folder, None or False for none."""
-    if value is True:
-        return store.default_root()
-    return None if value is None or value is False else Path(value)

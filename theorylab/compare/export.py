@@ -235,7 +235,8 @@ def load(folder: str | Path, system: AbstractSystem | None = None) -> Comparison
     for size in config["sizes"] if not said["failure"] else ():
         setting = system if size is None else system.resized(size)
         group = f"/size_{size}" if len(config["sizes"]) > 1 else "/"
-        rung, one = judge_rung(setting, _read_rung(setting, folder / CURVES, group, size), config["deterministic"])
+        read = _read_rung(setting, folder / CURVES, group, size)
+        rung, one = judge_rung(setting, read, config["deterministic"], config["doubts"])
         rungs.append(rung)
         judged.append(one)
     meta = {name: value for name, value in config.items() if name not in _CONFIG_ONLY}
@@ -245,7 +246,7 @@ def load(folder: str | Path, system: AbstractSystem | None = None) -> Comparison
         case=config["case"],
         about=config["about"],
         rungs=tuple(rungs),
-        ladder=climb(system, rungs, judged) if len(rungs) > 1 else {},
+        ladder=climb(system, rungs, judged, config["doubts"]) if len(rungs) > 1 else {},
         facts=said["facts"],
         warnings=tuple(said["warnings"]),
         seconds=Seconds(**said["seconds"]),

@@ -67,8 +67,8 @@ def run_jobs(jobs: Sequence[Job], out: Path, seed: int, options: Options) -> Ses
       `KeyboardInterrupt`, with what was computed kept.
     """
     files.check_writable(out)
-    if options.store is not None:
-        files.check_writable(options.store)
+    if options.folder is not None:
+        files.check_writable(options.folder)
     key = jax.random.key(seed)
     results: list[dict[str, Any]] = []
     incomplete: list[str] = []

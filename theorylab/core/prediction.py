@@ -87,14 +87,14 @@ class Prediction(eqx.Module):
           undefined_ok: names of curves where NaN means "undefined here".
         """
         codes = sorted({int(c) for c in np.ravel(np.asarray(self.status))} - {int(Status.SUCCESSFUL)})
-        if codes:
-            return "; ".join(Status(code).sentence for code in codes)  # pyright: ignore[reportCallIssue]
+        sentences = [Status(code).sentence for code in codes]  # pyright: ignore[reportCallIssue]
         for name, curve in self.curves.items():
             bad = ~np.isfinite(np.asarray(curve))
             if name not in undefined_ok and bad.any():
                 where = tuple(int(i) for i in np.argwhere(bad)[0])
-                return f"predicted {name} is not finite, first at index {where}: {Status.NOT_FINITE.sentence}"
-        return ""
+                remedy = sentences or [Status.NOT_FINITE.sentence]
+                return f"predicted {name} is not finite, first at index {where}: {'; '.join(remedy)}"
+        return "; ".join(sentences)
 
     def raise_if_failed(self, undefined_ok: Collection[str] = ()) -> Prediction:
         """This prediction. Raises: `NumericalFailure` with a sentence that holds the remedy."""

@@ -143,6 +143,12 @@ class AbstractSystem(eqx.Module, Generic[Instance]):
         del instance
         return ()
 
+    def doubts(self, prediction: Prediction) -> tuple[str, ...]:
+        """Why, at these concrete couplings, agreement would not mean what it says (finite sizes scatter past a
+        stability edge, say): a comparison then says "undecided", with these sentences, where it would say "agrees"."""
+        del prediction
+        return ()
+
     # -- what the engine derives ---------------------------------------------------------------------------
 
     @property

@@ -95,6 +95,9 @@ class DeepLinearDMFT(AbstractSystem[None]):
     modes: tuple[tuple[float, float, int], ...] = eqx.field(static=True, default=())
     """Groups (eigenvalue, target coefficient squared, multiplicity) for spectrum "modes"."""
 
+    loss_scale: Literal["log", "linear"] = eqx.field(static=True, default="log")
+    """How losses are judged: each decade alike, or relative to the curve's root mean square (fewer runs decide)."""
+
     paper: ClassVar[Paper] = PAPER
     presets: ClassVar[Mapping[str, Preset]] = PRESETS
     size: ClassVar[str | None] = "dimension"
@@ -111,6 +114,7 @@ class DeepLinearDMFT(AbstractSystem[None]):
             ("parametrization", ("mup", "ntk")),
             ("residual", ("none", "scaled", "constant")),
             ("spectrum", ("isotropic", "power_law", "modes")),
+            ("loss_scale", ("log", "linear")),
         ):
             given = getattr(self, name)
             require(given in values, f"{name} must be one of {', '.join(values)}, got {given!r}")
@@ -249,9 +253,9 @@ class DeepLinearDMFT(AbstractSystem[None]):
 
     @property
     def observables(self) -> tuple[Observable, ...]:
-        losses = [Observable("loss", "test loss", ("step",), scale="log")]
+        losses = [Observable("loss", "test loss", ("step",), scale=self.loss_scale)]
         if self.data != "population":
-            losses.append(Observable("train_loss", "training loss", ("step",), scale="log"))
+            losses.append(Observable("train_loss", "training loss", ("step",), scale=self.loss_scale))
         two_time = Observable("error_correlation", "error correlation $C_v(t,s)$", ("reference", "step"))
         if self.depth == 0:
             return (*losses, two_time)
@@ -273,12 +277,12 @@ class DeepLinearDMFT(AbstractSystem[None]):
         """Dimension n, width and samples (and batches) in proportion; a spectrum of given modes keeps its shares."""
 
         def scale(size: Size) -> Size:
-            return size if math.isinf(size) else max(1, round(size * n / self.dimension))
+            return size if math.isinf(size) else max(1, round(size * int(n) / self.dimension))
 
         modes = tuple((lam, power, int(scale(count))) for lam, power, count in self.modes)
         return dataclasses.replace(
             self,
-            dimension=n,
+            dimension=int(n),
             width=scale(self.width),
             samples=scale(self.samples),
             batch_schedule=tuple((start, int(scale(size))) for start, size in self.batch_schedule),
@@ -307,6 +311,15 @@ class DeepLinearDMFT(AbstractSystem[None]):
         from theorylab.systems.deep_linear_dmft import theory_stability
 
         return theory_stability.sharpness(self)
+
+    def doubts(self, prediction: Prediction) -> tuple[str, ...]:
+        stability = float(prediction.facts["stability"])
+        if stability <= 1:
+            return ()
+        return (
+            f"past the stability edge (rate x kernel x sharpness / 2 = {stability:.3g} > 1) runs of finite size scatter "
+            "around the prediction, and agreement of their mean would be luck; lower the rate",
+        )
 
     def warnings(self, instance: None) -> tuple[str, ...]:
         del instance

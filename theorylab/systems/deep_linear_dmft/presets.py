@@ -20,7 +20,7 @@ PAPER = Paper(
         Claim(
             "rate transfer",
             "in muP the best learning rate saturates with width; in NTK it keeps moving",
-            "mup_width_16",
+            "ntk_width_8",
         ),
         Claim("data reuse", "repeated samples overfit; fresh ones do not", "reused"),
         Claim("depth transfer", "branches scaled by 1/sqrt(depth) have a limit of infinite depth", "scaled_depth_5"),
@@ -76,7 +76,7 @@ def _widths() -> tuple[Case, ...]:
     return tuple(
         Case(
             f"{name}_{str(ratio).replace('.', '_')}",
-            _sized(200, ratio, 4, parametrization=name, steps=40),
+            _sized(200, ratio, 4, parametrization=name, steps=40, loss_scale="linear"),
             runs=192,
             about=f"width {ratio} x dimension, {name}",
         )
@@ -90,11 +90,21 @@ PAPER_PRESET = Preset(
     cases=(
         *_widths(),
         *(
-            Case(f"depth_{depth}", _sized(200, 1, 2, depth=depth, noise=NOISE, steps=40), runs=256)
-            for depth in (1, 3, 5)
+            Case(f"depth_{depth}", _sized(200, 1, 2, depth=depth, rate=rate, noise=NOISE, steps=40), runs=256)
+            for depth, rate in ((1, 0.05), (3, 0.05), (5, 0.02))  # five layers overshoot at 0.05
         ),
-        Case("reused", _sized(200, 2, 1, noise=0.5, steps=150), runs=192, about="repeated samples overfit"),
-        Case("fresh", _sized(200, 2, 1, noise=0.5, steps=150, data="online"), runs=64, about="fresh ones do not"),
+        Case(
+            "reused",
+            _sized(200, 2, 1, noise=0.5, steps=150, loss_scale="linear"),
+            runs=192,
+            about="repeated samples overfit",
+        ),
+        Case(
+            "fresh",
+            _sized(200, 2, 1, noise=0.5, steps=150, data="online", loss_scale="linear"),
+            runs=64,
+            about="fresh ones do not",
+        ),
         Case(
             "ensemble", _sized(200, 1, 2, noise=NOISE, steps=40, members=3), runs=192, about="three networks averaged"
         ),
@@ -130,41 +140,43 @@ PAPER_PRESET = Preset(
             about="the deviation vanishes with the dimension",
         ),
     ),
-    seconds=240,
+    seconds=130,
 )
 
-RATES = (0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.14)
-"""Learning rates of the transfer sweeps, up to the stability edge of the muP networks."""
-RESIDUAL_RATES = (0.01, 0.02, 0.04, 0.06, 0.09, 0.13)
-CONSTANT_RATES = (0.001, 0.002, 0.004, 0.008, 0.016)
-"""Branches of constant scale diverge beyond such rates once there are a few of them."""
+RATES = (0.01, 0.02, 0.035, 0.05, 0.07)
+"""Learning rates of the transfer sweeps, up to the best one in muP; just beyond lies the stability edge."""
+NTK_RATES = {1: RATES, 4: (*RATES, 0.1), 8: (*RATES, 0.1, 0.14)}
+"""In NTK parametrization best rate and edge move with the width."""
+RESIDUAL_RATES = (0.01, 0.02, 0.04, 0.06, 0.09)
+CONSTANT_RATES = {2: RESIDUAL_RATES, 3: (0.01, 0.02, 0.035, 0.05), 5: (0.002, 0.004, 0.007, 0.01)}
+"""Branches of constant scale diverge beyond such rates."""
 
 TRANSFER = Preset(
     cases=(
         *(
             Case(
                 f"{name}_width_{ratio}",
-                _sized(60, ratio, 4, parametrization=name, richness=4.0, steps=20),
-                runs=32,
-                sweep={"rate": RATES if name == "mup" else (*RATES, 0.2)},
+                _sized(100, ratio, 4, parametrization=name, richness=4.0, steps=20, loss_scale="linear"),
+                runs=64,
+                sweep={"rate": RATES if name == "mup" else NTK_RATES[ratio]},
                 about=f"loss against learning rate, width {ratio} x dimension, {name}",
             )
             for name in ("mup", "ntk")
-            for ratio in (1, 4, 16)
+            for ratio in (1, 4, 8)
         ),
         *(
             Case(
                 f"{scale}_depth_{depth}",
-                _sized(60, 8, 4, depth=depth, residual=scale, steps=12),
-                runs=32,
-                sweep={"rate": RESIDUAL_RATES if scale == "scaled" or depth == 2 else CONSTANT_RATES},
+                _sized(100, 4, 4, depth=depth, residual=scale, steps=12, loss_scale="linear"),
+                runs=128,
+                sweep={"rate": RESIDUAL_RATES if scale == "scaled" else CONSTANT_RATES[depth]},
                 about=f"loss against learning rate, {depth - 1} residual branches of {scale} scale",
             )
             for scale in ("scaled", "constant")
             for depth in (2, 3, 5)
         ),
     ),
-    seconds=300,
+    seconds=200,
 )
 
 ACCELERATOR = Preset(

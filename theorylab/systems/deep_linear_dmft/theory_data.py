@@ -154,6 +154,7 @@ def _push(
     data: Data, setting: Setting, t: Step, h_row: ModeRow, r_row: Row, correlation: Matrix | None
 ) -> tuple[Data, Row, Row]:
     """Rows t of C_u and Gamma_u, docs eqs. (13) and (14)."""
+    assert data.transfer is not None
     lam = setting.eigenvalues
     if data.seen is None or data.noise_filter is None:  # R_D = 1, hence E_k = H_k
         seen_row, e_row, seen, noise_filter = h_row, h_row, data.transfer, data.transfer
