@@ -104,7 +104,7 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
     elif session.results:
         _print_table(session.results)
         fresh = sum(not result["cached"] for result in session.results)
-        others = "" if fresh == len(session.results) else "; the others were stored, nothing of them was simulated again"
+        others = "" if fresh == len(session.results) else "; the others were stored, and nothing of them is simulated"
         print(f"\n{fresh} of {len(session.results)} cases computed now{others}")
         print(f"report: {options.out / PAGE}")
     return code

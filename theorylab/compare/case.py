@@ -95,10 +95,11 @@ def run(
     require(runs >= 1, f"runs must be at least 1, got {runs}")
     options = options or Options()
     key = ensemble.as_key(jax.random.key(0) if key is None else key)
-    rungs_of = _settings(system, sizes)
+    settings = _settings(system, sizes)
+    final = settings[-1][1]
     asked = _Asked(runs, key, instances, instance, simulate, numerics, options)
     done: list[_Done] = []
-    for size, setting in rungs_of:
+    for size, setting in settings:
         done.append(_rung(setting, size, asked, f"{name_of(system)} {case}" + (f" {size}" if len(sizes) > 1 else "")))
         if done[-1].failure:
             break
@@ -106,10 +107,8 @@ def run(
     failure = last.failure
     rungs = tuple(one.rung for one in done if one.rung is not None)
     doubts = last.doubts
-    climbed = (
-        climb(rungs_of[-1][1], rungs, [one.residuals for one in done], doubts) if len(rungs) > 1 and not failure else {}
-    )
-    final = dataclasses.replace(rungs_of[-1][1])
+    judged = [one.residuals for one in done]
+    climbed = climb(final, rungs, judged, doubts) if len(rungs) > 1 and not failure else {}
     return Comparison(
         system=final,
         name=name_of(system),
@@ -268,7 +267,13 @@ def _stacked(timed: Timed, what: str) -> dict[str, np.ndarray]:
 
 
 def _mean(curves: np.ndarray) -> np.ndarray:
-    return curves[0] if len(curves) == 1 else np.nanmean(curves, axis=0)
+    """Mean over instances, of those where a point is defined."""
+    if len(curves) == 1:
+        return curves[0]
+    defined = ~np.isnan(curves)
+    total = np.where(defined, curves, 0).sum(axis=0)
+    count = defined.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def climb(

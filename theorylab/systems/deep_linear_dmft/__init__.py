@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
 import equinox as eqx
@@ -101,6 +102,7 @@ class DeepLinearDMFT(AbstractSystem[None]):
     paper: ClassVar[Paper] = PAPER
     presets: ClassVar[Mapping[str, Preset]] = PRESETS
     size: ClassVar[str | None] = "dimension"
+    axis_labels: ClassVar[Mapping[str, str]] = MappingProxyType({"step": "steps", "layer": "hidden layer"})
 
     def __check_init__(self) -> None:
         require_size("depth", self.depth, least=0)

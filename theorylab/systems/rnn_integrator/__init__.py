@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import equinox as eqx
@@ -50,6 +51,7 @@ class RNNIntegrator(AbstractSystem["Vectors | None"]):
     paper = PAPER
     presets = PRESETS
     size = "width"
+    axis_labels = MappingProxyType({"time": "flow time (rate x steps)", "lag": "lag (time steps)"})
 
     width: Size = extent(100)
     """Units N; inf: theory only."""

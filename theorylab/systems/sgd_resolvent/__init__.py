@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import equinox as eqx
@@ -64,6 +65,7 @@ class SGDResolvent(AbstractSystem[None]):
     paper: ClassVar[Paper] = PAPER
     presets: ClassVar[Mapping[str, Preset]] = PRESETS
     size: ClassVar[str | None] = "dimension"
+    axis_labels: ClassVar[Mapping[str, str]] = MappingProxyType({"time": "flow time (rate x steps)", "step": "steps"})
 
     dimension: int = eqx.field(static=True, default=200)
     """Input dimension D: number of modes of the population covariance."""
