@@ -22,13 +22,14 @@ def squares(x):
 
 def test_hmc_has_the_moments_of_a_gaussian_and_adapts_its_step():
     def chain(key):
-        return langevin.hmc(potential, jnp.ones(3) * 3, key, squares, warmup=100, moves=400)
+        return langevin.hmc(potential, jnp.ones(3) * 3, key, squares, warmup=100, moves=800)
 
     found = jax.jit(jax.vmap(chain))(jax.random.split(jax.random.key(0), CHAINS))
     mean = np.asarray(found.mean)
     z = (mean.mean(0) - VARIANCES) / (mean.std(0, ddof=1) / CHAINS**0.5)
     assert np.abs(z).max() < 4  # three z scores of sixteen chains
-    np.testing.assert_allclose(mean.mean(0), VARIANCES, rtol=0.05)
+    # and the test has power: a variance wrong by a fifth would be seen
+    assert (mean.std(0, ddof=1) / CHAINS**0.5 < 0.05 * VARIANCES).all()
     np.testing.assert_allclose(found.acceptance, langevin.TARGET, atol=0.1)
 
 

@@ -46,9 +46,7 @@ class MLP(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "points dimension"], richness: ArrayLike = 1.0, shift: Any = None
-    ) -> Fields:
+    def __call__(self, x: Float[Array, "points dimension"], richness: ArrayLike = 1.0, shift: Any = None) -> Fields:
         """Outputs and fields at the rows of x.
 
         Arguments:

@@ -26,12 +26,12 @@ class Roots(NamedTuple):
 
     Arguments:
       values: NaN beyond the last one, (capacity,).
-      count: roots found; more than the capacity is a failure (`status`).
+      found: roots found; more than the capacity is a failure (`status`).
       status: NO_ROOT where there is none, or more than `capacity`.
     """
 
     values: Float[Array, "capacity"]
-    count: Int[Array, ""]
+    found: Int[Array, ""]
     status: Int[Array, ""]
 
 

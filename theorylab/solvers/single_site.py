@@ -5,7 +5,7 @@ Each layer of an infinitely wide network is a population of independent sites wh
     h^{l+1}(k) = a^k chi^l(k) + memory,   b^l(k) = a^k xi^l(k) + memory,
 
 with Gaussian parts of chi and xi given by the kernels of the neighbouring layers and response parts linear in the
-neighbours' past (docs/adaptive_kernels.md eqs. (22)-(24)). Expanding the fields of a layer in an orthonormal basis of
+neighbours' past (docs/adaptive_kernels.md eqs. (23)-(25)). Expanding the fields of a layer in an orthonormal basis of
 their own span turns the Gaussian processes into sums over latent variables, one a basis column, and the responses into
 averages of a field times a latent (Stein's lemma): no response array, no fixed-point iteration.
 
@@ -16,7 +16,7 @@ mean over sites is a dot product. Fields are (points, sites), bases (capacity, s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -123,67 +123,93 @@ def causal_pass(
     """
     _check(layout, kernel.shape[0])
     points, samples = kernel.shape[0], targets.shape[0]
-    decay, push = 1 - ridge * rate, richness * rate
-    w = layout.weight
+    decay, push, w = 1 - ridge * rate, richness * rate, layout.weight
+    rule = _Rule(value, slope, layout, tolerance, 1.0 if responses else 0.0)
     h, z, key = _initial(kernel, depth, key, layout)
     padded = jnp.concatenate([targets, jnp.zeros(points - samples)])
     mask = (jnp.arange(points) < samples).astype(kernel.dtype)
-    hidden = [_empty(layout) for _ in range(depth - 1)]
-    on = 1.0 if responses else 0.0
     blank = jnp.zeros((depth, points, layout.sites))
 
-    def step(carry, k):
+    def step(carry: tuple[Any, ...], k: Array) -> tuple[tuple[Any, ...], tuple[Array, ...]]:
         h, z, hidden, first, key, over = carry
-        fade = decay**k
-        fields, features, coefficients = [h], [value(h)], []
-        hidden = list(hidden)
-        for layer in range(depth - 1):
-            below = features[-1]
-            key, sub = jax.random.split(key)
-            matrix, full = _grow_features(hidden[layer], below, sub, layout, tolerance)
-            hidden[layer], over = matrix, over | full
-            c = matrix.features @ below.T * w
-            response = on * w * (matrix.down @ below.T)
-            above = fade * (c.T @ matrix.up + response.T @ matrix.gradients) + c.T @ matrix.memory_up
-            coefficients.append(c)
-            fields.append(above)
-            features.append(value(above))
+        key, up, down = jax.random.split(key, 3)
+        fade = jnp.asarray(decay**k)
+        hidden, fields, features, upward, full = _forward(rule, hidden, h, fade, up)
         f = features[-1] @ z * w / richness
         error = mask * (padded - f)
-        gradients = [slope(fields[-1]) * z]
-        backward = []
-        for layer in range(depth - 2, -1, -1):
-            above = gradients[0]
-            key, sub = jax.random.split(key)
-            matrix, full = _grow_gradients(hidden[layer], above, sub, layout, tolerance)
-            hidden[layer], over = matrix, over | full
-            d = matrix.gradients @ above.T * w
-            response = on * w * (matrix.up @ above.T)
-            b = fade * (d.T @ matrix.down + response.T @ matrix.features) + d.T @ matrix.memory_down
-            backward.insert(0, d)
-            gradients.insert(0, slope(fields[layer]) * b)
+        hidden, gradients, downward, filled = _backward(rule, hidden, fields, z, fade, down)
         now = (jnp.stack(features), jnp.stack(gradients))
         first = jax.tree.map(lambda old, new: jnp.where(k == 0, new, old), first, now)
-        record = (f, *(_kernel(a, a, w) for a in now), *(_kernel(a, b, w) for a, b in zip(now, first, strict=True)))
-        for layer in range(depth - 1):
-            matrix = hidden[layer]
-            upward = coefficients[layer] @ (gradients[layer + 1] * error[:, None])
-            downward = backward[layer] @ (features[layer] * error[:, None])
-            hidden[layer] = matrix._replace(
-                memory_up=decay * matrix.memory_up + push * upward,
-                memory_down=decay * matrix.memory_down + push * downward,
+        equal, overlap = ([_kernel(a, b, w) for a, b in zip(now, other, strict=True)] for other in (now, first))
+        hidden = tuple(
+            matrix._replace(
+                memory_up=decay * matrix.memory_up + push * upward[i] @ (gradients[i + 1] * error[:, None]),
+                memory_down=decay * matrix.memory_down + push * downward[i] @ (features[i] * error[:, None]),
             )
+            for i, matrix in enumerate(hidden)
+        )
         z = decay * z + push * (error @ features[-1])
         h = decay * h + push * (kernel @ (error[:, None] * gradients[0]))
-        return (h, z, tuple(hidden), first, key, over), record
+        return (h, z, hidden, first, key, over | full | filled), (f, *equal, *overlap)
 
-    carry = (h, z, tuple(hidden), (blank, blank), key, jnp.asarray(False))
-    carry, records = lax.scan(step, carry, jnp.arange(steps + 1))
-    ranks = jnp.stack([m.counts[:2] for m in carry[2]]) if depth > 1 else jnp.zeros((0, 2), int)
-    status = jnp.where(
-        jnp.all(jnp.isfinite(records[0])), status_where(carry[5], Status.FEW_SAMPLES), jnp.int32(Status.NOT_FINITE)
-    )
-    return Pass(*records, ranks, status)
+    empty = tuple(_empty(layout) for _ in range(depth - 1))
+    begin = (h, z, empty, (blank, blank), key, jnp.asarray(False))
+    (_, _, hidden, _, _, over), records = lax.scan(step, begin, jnp.arange(steps + 1))
+    ranks = jnp.stack([matrix.counts[:2] for matrix in hidden]) if depth > 1 else jnp.zeros((0, 2), int)
+    short = status_where(over, Status.FEW_SAMPLES)
+    status = jnp.where(jnp.all(jnp.isfinite(records[0])), short, jnp.int32(Status.NOT_FINITE))
+    function, features, gradients, feature_overlap, gradient_overlap = records
+    return Pass(function, features, gradients, feature_overlap, gradient_overlap, ranks, status)
+
+
+class _Rule(NamedTuple):
+    """What every layer does alike: activation, representation, tolerance, and whether responses count."""
+
+    value: Function
+    slope: Function
+    layout: Layout
+    tolerance: ArrayLike
+    responses: float
+
+
+def _forward(
+    rule: _Rule, hidden: tuple[Hidden, ...], h: Array, fade: Array, key: Array
+) -> tuple[tuple[Hidden, ...], list[Array], list[Array], list[Array], Array]:
+    """Fields h^l and features of every layer from h^1, the features' coefficients C, and whether a basis is full."""
+    w = rule.layout.weight
+    fields, features, coefficients, grown, over = [h], [rule.value(h)], [], [], jnp.asarray(False)
+    keys = jax.random.split(key, max(len(hidden), 1))
+    for layer in range(len(hidden)):
+        below = features[-1]
+        matrix, full = _grow_features(hidden[layer], below, keys[layer], rule.layout, rule.tolerance)
+        c = matrix.features @ below.T * w
+        response = rule.responses * w * (matrix.down @ below.T)
+        fields.append(fade * (c.T @ matrix.up + response.T @ matrix.gradients) + c.T @ matrix.memory_up)
+        features.append(rule.value(fields[-1]))
+        coefficients.append(c)
+        grown.append(matrix)
+        over = over | full
+    return tuple(grown), fields, features, coefficients, over
+
+
+def _backward(
+    rule: _Rule, hidden: tuple[Hidden, ...], fields: list[Array], z: Array, fade: Array, key: Array
+) -> tuple[tuple[Hidden, ...], list[Array], list[Array], Array]:
+    """Fields g^l of every layer from the readout z, their coefficients d, and whether a basis is full."""
+    w = rule.layout.weight
+    gradients, coefficients, grown, over = [rule.slope(fields[-1]) * z], [], [], jnp.asarray(False)
+    keys = jax.random.split(key, max(len(hidden), 1))
+    for layer in range(len(hidden) - 1, -1, -1):
+        above = gradients[0]
+        matrix, full = _grow_gradients(hidden[layer], above, keys[layer], rule.layout, rule.tolerance)
+        d = matrix.gradients @ above.T * w
+        response = rule.responses * w * (matrix.up @ above.T)
+        b = fade * (d.T @ matrix.down + response.T @ matrix.features) + d.T @ matrix.memory_down
+        gradients.insert(0, rule.slope(fields[layer]) * b)
+        coefficients.insert(0, d)
+        grown.insert(0, matrix)
+        over = over | full
+    return tuple(grown), gradients, coefficients, over
 
 
 def _check(layout: Layout, points: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import equinox as eqx
 import jax
@@ -12,7 +14,6 @@ from jaxtyping import Array, ArrayLike, Float, Key, Shaped
 
 from theorylab.core import (
     AbstractSystem,
-    Numerics,
     Observable,
     Prediction,
     coupling,
@@ -20,48 +21,15 @@ from theorylab.core import (
     require_finite,
     require_size,
 )
+from theorylab.systems.adaptive_kernels.numerics import KernelNumerics
 from theorylab.systems.adaptive_kernels.presets import PAPER, PRESETS
 
 if TYPE_CHECKING:
     from theorylab.systems.adaptive_kernels.setting import Data
 
-Backend = Literal["scalar", "quadrature", "radial", "newton", "particles", "pass", "exact-pass", "flow", "variation"]
-
 
 TARGET_FLOOR = 0.5
 """Test outputs are judged on the scale of the targets, which is of order one, where they are themselves smaller."""
-
-
-class KernelNumerics(Numerics):
-    """How the theory is solved, chosen from the setting by `AdaptiveKernels.numerics`."""
-
-    backend: Backend = eqx.field(static=True, default="scalar")
-    """What solves it: a scalar root, quadrature, the ReLU's radial integral, Newton over two layers, particles, the
-    sampled or exact causal pass, or total-variation regression."""
-    rank: int = eqx.field(static=True, default=0)
-    """Dimensions of the training inputs' span (quadrature)."""
-    radial: int = eqx.field(static=True, default=90)
-    """Radial nodes, or nodes a dimension."""
-    angular: int = eqx.field(static=True, default=480)
-    """Angular nodes in two dimensions."""
-    cut: int = eqx.field(static=True, default=9)
-    """Largest radius of the nodes."""
-    hermite: int = eqx.field(static=True, default=28)
-    """Nodes a training point of the two-layer Newton solver."""
-    particles: int = eqx.field(static=True, default=500)
-    """Neurons of a particle chain."""
-    sweeps: int = eqx.field(static=True, default=200)
-    """Recorded moves of a particle chain, after half as many that are not."""
-    sites: int = eqx.field(static=True, default=1000)
-    """Monte-Carlo sites a layer of one causal pass; even."""
-    capacity: int = eqx.field(static=True, default=80)
-    """Basis columns a layer that a causal pass may use."""
-    seeds: int = eqx.field(static=True, default=16)
-    """Independent repetitions of a sampled theory: their scatter is its standard error."""
-    seed: int = eqx.field(static=True, default=0)
-    """Key of a sampled theory."""
-    tolerance: float = 0.01
-    """Root mean square below which a field adds no basis column to a causal pass."""
 
 
 def _as_array(value: Any) -> Any:
@@ -82,6 +50,16 @@ class AdaptiveKernels(AbstractSystem[None]):
     paper = PAPER
     presets = PRESETS
     size = "width"
+    axis_labels: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "time": "time (rate x steps)",
+            "sample": "training point",
+            "test": "test point",
+            "point": "point (training, then test)",
+            "other": "other point",
+            "preactivation": "preactivation of the first training point",
+        }
+    )
 
     problem: Literal["posterior", "training", "converged"] = eqx.field(static=True, default="posterior")
     """Bayesian posterior (aNBK); gradient descent with weight decay in time; or its end (aNTK)."""
@@ -124,13 +102,13 @@ class AdaptiveKernels(AbstractSystem[None]):
     """Step dt of gradient descent: time = rate x steps, raw learning rate dt N gamma0^2."""
     step: float = coupling(1e-3)
     """Step of unadjusted Langevin, in units of the potential's gradient."""
-    inputs: Float[ArrayLike, "samples dimension"] | tuple[()] = eqx.field(default=(), converter=_as_array)
+    inputs: tuple[tuple[float, ...], ...] = eqx.field(default=(), converter=_as_array)
     """Data "given": training inputs, rows of norm about sqrt(D)."""
-    targets: Float[ArrayLike, "samples"] | tuple[float, ...] = eqx.field(default=(), converter=_as_array)
+    targets: tuple[float, ...] = eqx.field(default=(), converter=_as_array)
     """Training targets; empty: those that come with the data."""
-    test_inputs: Float[ArrayLike, "tests dimension"] | tuple[()] = eqx.field(default=(), converter=_as_array)
+    test_inputs: tuple[tuple[float, ...], ...] = eqx.field(default=(), converter=_as_array)
     """Data "given": test inputs."""
-    test_targets: Float[ArrayLike, "tests"] | tuple[float, ...] = eqx.field(default=(), converter=_as_array)
+    test_targets: tuple[float, ...] = eqx.field(default=(), converter=_as_array)
     """Data "given": test targets, from which the test loss is computed."""
 
     def __check_init__(self) -> None:
@@ -228,7 +206,7 @@ class AdaptiveKernels(AbstractSystem[None]):
         cls,
         inputs: Float[ArrayLike, "samples dimension"],
         targets: Float[ArrayLike, "samples"],
-        test_inputs: Float[ArrayLike, "tests dimension"] | tuple[()] = (),
+        test_inputs: tuple[tuple[float, ...], ...] = (),
         test_targets: Float[ArrayLike, "tests"] | tuple[()] = (),
         **fields: Any,
     ) -> Self:
@@ -255,16 +233,18 @@ class AdaptiveKernels(AbstractSystem[None]):
     def observables(self) -> tuple[Observable, ...]:
         timed = self.problem == "training"
         axes = ("time",) if timed else ()
-        found = [Observable("train_function", "output at training points", (*axes, "sample"), margin=0.02)]
+        found = [Observable("train_function", "output at training points", ("sample", *axes), margin=0.02)]
         if self.tests:
-            found.append(Observable("test_function", "output at test points", (*axes, "test"), margin=0.03, floor=TARGET_FLOOR))
+            found.append(
+                Observable("test_function", "output at test points", ("test", *axes), margin=0.03, floor=TARGET_FLOOR)
+            )
         square = ("layer", "point", "other") if timed else ("layer", "sample", "other")
-        found.append(Observable("feature_kernel", "feature kernel", (*axes, *square)))
+        found.append(Observable("feature_kernel", "feature kernel", (*square, *axes)))
         if timed:
-            found.append(Observable("gradient_kernel", "gradient kernel", (*axes, *square)))
+            found.append(Observable("gradient_kernel", "gradient kernel", (*square, *axes)))
             if self.dynamics == "descent":
-                found.append(Observable("feature_overlap", "feature kernel with time zero", (*axes, *square)))
-                found.append(Observable("gradient_overlap", "gradient kernel with time zero", (*axes, *square)))
+                found.append(Observable("feature_overlap", "feature kernel with time zero", (*square, *axes)))
+                found.append(Observable("gradient_overlap", "gradient kernel with time zero", (*square, *axes)))
         else:
             found.append(Observable("alignment", "kernel-target alignment", ("layer",), margin=0.02))
         if self.has_density:

@@ -12,7 +12,7 @@ PAPER = Paper(
     claims=(
         Claim(
             "bayesian-kernel",
-            "a wide feature-learning Bayesian network predicts as a kernel machine whose kernel has adapted to the data",
+            "a wide feature-learning Bayesian network predicts as a kernel machine whose kernel has adapted to data",
             "erf-posterior",
         ),
         Claim(
@@ -60,7 +60,7 @@ QUICK = Preset(
         Case(
             "tanh-dynamics",
             {**DYNAMICS, "width": 300, "records": 10},
-            runs=80,
+            runs=120,
             about="functions and kernels in time from one causal pass, beside gradient descent",
         ),
         Case(
@@ -129,19 +129,19 @@ FIGURES = Preset(
         Case(
             "tanh-dynamics-wide",
             {**DYNAMICS, "width": 2000, "records": 10},
-            runs=8,
-            about="width 2000, eight pairs of networks",
+            runs=24,
+            about="width 2000, pairs of networks",
         ),
         Case(
             "erf-dynamics-wide",
             {**DYNAMICS, "activation": "erf", "ridge": 0.3, "width": 2000, "records": 10},
-            runs=8,
-            about="width 2000, eight pairs of networks",
+            runs=24,
+            about="width 2000, pairs of networks",
         ),
         Case(
             "three-layer-dynamics",
             {**DYNAMICS, "depth": 3, "richness": 1.0, "width": 500, "steps": 60, "records": 10},
-            runs=32,
+            runs=96,
             about="three hidden layers",
         ),
         Case(
@@ -176,7 +176,7 @@ FIGURES = Preset(
             about="one hidden layer: gradient flow of particles beside small steps",
         ),
     ),
-    seconds=600,
+    seconds=900,
 )
 
 PRESETS = {"quick": QUICK, "paper": FIGURES}

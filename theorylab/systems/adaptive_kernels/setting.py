@@ -44,7 +44,7 @@ class Data(NamedTuple):
 def waves(samples: int, dimension: int, tests: int) -> tuple[np.ndarray, ...]:
     """Deterministic inputs sin(1 + 1.7 m + 0.9 i + 0.3 m i), rows of norm sqrt(D); y = X_0 - X_1 / 2 + 0.3 cos(2.1 m).
 
-    Test inputs are the next rows of the same formula, docs/adaptive_kernels.md eq. (31).
+    Test inputs are the next rows of the same formula, docs/adaptive_kernels.md eq. (37).
     """
     m = np.arange(samples + tests)[:, None]
     i = np.arange(dimension)[None, :]
@@ -85,7 +85,7 @@ def digits(samples: int, tests: int) -> tuple[np.ndarray, ...]:
     pixels, y = pixels[kept], np.where(digit[kept] == 3, 1.0, -1.0)
     order = np.random.default_rng(0).permutation(len(y))
     train, test = order[:samples], order[samples : samples + tests]
-    x = pixels - pixels[train].mean(0)
+    x = pixels - np.mean(pixels[train], axis=0)
     x /= np.sqrt(np.mean(x[train] ** 2))
     return x[train], y[train], x[test], y[test]
 

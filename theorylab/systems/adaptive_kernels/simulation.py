@@ -24,7 +24,7 @@ def simulate(system: AdaptiveKernels, key: Key[Array, ""]) -> dict[str, Shaped[A
     """
     data = data_of(system)
     network = MLP(int(system.width), system.depth, system.activation, system.dtype)
-    start = network.init(key, data.points[:1])
+    start: Any = network.init(key, data.points[:1])
     if system.depth == 1:
         curves = _train(system, network, _paired(start), data)
     else:
@@ -106,6 +106,8 @@ def _observed(system: AdaptiveKernels, data: Data, curves: dict[str, Array]) -> 
         curves["loss"] = jnp.mean((f[..., samples:] - data.test_targets) ** 2, axis=-1)
     if system.problem == "training":
         curves["train_loss"] = jnp.mean((f[..., :samples] - data.targets) ** 2, axis=-1)
+        # time is the axis that curves are drawn along
+        curves = {name: jnp.moveaxis(curve, 0, -1) for name, curve in curves.items()}
     else:
         kernel = curves["feature_kernel"] = curves["feature_kernel"][:, :samples, :samples]
         along = jnp.einsum("i,lij,j->l", data.targets, kernel, data.targets)

@@ -13,10 +13,11 @@ from theorylab.core import Prediction, Refused, require
 from theorylab.systems.adaptive_kernels import theory_deep_linear as deep_linear
 from theorylab.systems.adaptive_kernels import theory_lazy as lazy
 from theorylab.systems.adaptive_kernels import theory_two_layer as two_layer
+from theorylab.systems.adaptive_kernels.numerics import KernelNumerics
 from theorylab.systems.adaptive_kernels.setting import Data, data_of
 
 if TYPE_CHECKING:
-    from theorylab.systems.adaptive_kernels import AdaptiveKernels, KernelNumerics
+    from theorylab.systems.adaptive_kernels import AdaptiveKernels
 
 
 def input_kernel(data: Data) -> Array:
@@ -44,8 +45,6 @@ def predict(system: AdaptiveKernels, numerics: KernelNumerics) -> Prediction:
 
 def choose(system: AdaptiveKernels) -> KernelNumerics:
     """The solver for concrete couplings and data. Raises: `Refused` where there is none."""
-    from theorylab.systems.adaptive_kernels import KernelNumerics
-
     if system.dynamics == "flow":
         return KernelNumerics(backend="flow", max_steps=20_000)
     if system.problem == "training":
@@ -89,9 +88,7 @@ def _posterior(system: AdaptiveKernels, data: Data, kernel: Array, numerics: Ker
     if numerics.backend == "scalar":
         modes = deep_linear.modes(kernel[:samples, :samples], data.targets)
         found = deep_linear.posterior(modes, system.depth, system.richness, system.beta)
-        function, kernels = deep_linear.posterior_kernels(
-            kernel, data.targets, found.spike, system.depth, system.beta
-        )
+        function, kernels = deep_linear.posterior_kernels(kernel, data.targets, found.spike, system.depth, system.beta)
         kernels = kernels[:, :samples, :samples]
         density = two_layer.gaussian_density(kernels[0, 0, 0])
         status = found.status
@@ -148,9 +145,11 @@ def posterior_curves(
 
 
 def alignment(kernels: Array, targets: Array) -> Array:
-    """y . Phi y / (|Phi|_F |y|^2) of every layer, docs/adaptive_kernels.md eq. (30)."""
+    """y . Phi y / (|Phi|_F |y|^2) of every layer, docs/adaptive_kernels.md eq. (36); 0 for a kernel that is zero."""
     along = jnp.einsum("i,lij,j->l", targets, kernels, targets)
-    return along / (jnp.sqrt(jnp.sum(kernels**2, axis=(1, 2))) * jnp.sum(targets**2))
+    square = jnp.sum(kernels**2, axis=(1, 2))
+    size = jnp.sqrt(jnp.where(square > 0, square, 1.0)) * jnp.sum(targets**2)
+    return along / size
 
 
 def lazy_facts(system: AdaptiveKernels, data: Data, kernel: Array) -> dict[str, Array]:
@@ -215,9 +214,10 @@ def warnings(system: AdaptiveKernels) -> tuple[str, ...]:
             found = _posterior_of(modes, system.depth, float(system.richness), float(system.beta))
         count = int(np.sum(np.isfinite(np.asarray(found.roots))))
         if count > 1:
+            listed = ", ".join(f"{a:.4g}" for a in np.asarray(found.roots)[:count])
             said.append(
-                f"{count} solutions coexist (a = {', '.join(f'{a:.4g}' for a in np.asarray(found.roots)[:count])}); the "
-                f"one of least action, a = {float(found.spike):.4g}, is reported, and chains may stay in another for long"
+                f"{count} solutions coexist (a = {listed}); the one of least action, a = {float(found.spike):.4g}, is "
+                "reported, and chains may stay in another for long"
             )
     if system.problem == "converged" and system.activation == "linear" and system.depth > 1:
         said.append("zero weights are locally stable too: small initial weights may collapse onto them")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from jax import lax
 from jaxtyping import Array, ArrayLike
 
+from theorylab.solvers import quadrature
 from theorylab.systems.adaptive_kernels.theory_lazy import Activation
 
-SHIFTS = np.polynomial.hermite_e.hermegauss(40)
-"""Nodes and weights of the shift where its average has no closed form (tanh)."""
+SHIFTS = 61
+"""Nodes of the shift where its average has no closed form (tanh)."""
 
 
 def value(activation: Activation, h: Array) -> Array:
@@ -45,10 +47,17 @@ def shifted(activation: Activation, mean: Array, variance: ArrayLike) -> Array:
         z = mean / spread
         smooth = mean * jax.scipy.special.ndtr(z) + spread * jnp.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
         return jnp.where(variance > 0, smooth, jnp.maximum(mean, 0.0))
-    nodes, weights = SHIFTS
-    spread = jnp.sqrt(variance)
-    total = jnp.zeros(jnp.broadcast_shapes(mean.shape, spread.shape))
-    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
-        if weight > 1e-14:
-            total = total + weight * jnp.tanh(mean + spread * node)
-    return total
+    return average(lambda h: value(activation, h), mean, variance)
+
+
+def average(function: Callable[[Array], Array], mean: Array, variance: ArrayLike) -> Array:
+    """E function(mean + sqrt(variance) e), e standard normal, by the trapezoid rule; elementwise."""
+    nodes, weights = quadrature.trapezoid(1, SHIFTS)
+    spread = jnp.sqrt(jnp.maximum(jnp.asarray(variance), 0.0))
+
+    def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
+        shift, share = node
+        return total + share * function(mean + spread * shift), None
+
+    start = jnp.zeros(jnp.broadcast_shapes(mean.shape, spread.shape))
+    return lax.scan(add, start, (jnp.asarray(nodes[:, 0]), jnp.asarray(weights)))[0]

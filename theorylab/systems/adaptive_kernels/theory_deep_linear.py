@@ -15,7 +15,7 @@ from theorylab.solvers import fixed_point
 LOG_SPIKE = np.linspace(-1e-3, 60.0, 6001)
 """Grid of ln a on which roots of eq. (12) are told apart."""
 LOG_RIDGE = np.linspace(-25.0, 15.0, 4001)
-"""Grid of ln rho on which roots of eq. (26) are told apart."""
+"""Grid of ln rho on which roots of eq. (30) are told apart."""
 
 
 class Modes(NamedTuple):
@@ -114,7 +114,7 @@ def transition(m: Modes, depth: int, beta: ArrayLike) -> Transition:
 
     slope = jax.grad(lambda t: jnp.sum(log_squared(t)))
     turns = fixed_point.all_roots(slope, below)
-    exists = turns.count >= 2
+    exists = turns.found >= 2
     first, last = turns.values[0], jnp.where(exists, turns.values[1], turns.values[0])
     high, low = 0.5 * log_squared(first), 0.5 * log_squared(last)
 
@@ -160,12 +160,12 @@ def _branches(log_squared, log_richness: Array, first: Array, last: Array, grid:
 
 
 class Converged(NamedTuple):
-    """End point of gradient flow with weight decay, eq. (26).
+    """End point of gradient flow with weight decay, eq. (30).
 
     Arguments:
       ridge: rho of the branch that training ends on: the smallest; infinite where only w = 0 is left.
       norm: |w|; 0 after collapse.
-      objective: E(w) of eq. (25) there.
+      objective: E(w) of eq. (29) there.
       roots, objectives: of every stationary point but w = 0, ascending in rho, NaN beyond the last.
       at_zero: E(0).
       status: code of `Status`.
@@ -181,23 +181,24 @@ class Converged(NamedTuple):
 
 
 def converged(m: Modes, depth: int, richness: ArrayLike, ridge: ArrayLike) -> Converged:
-    """Every branch of the end point, eq. (26): rho is the one unknown."""
+    """Every branch of the end point, eq. (30): rho is the one unknown."""
 
     def norm(t: Array) -> Array:
         return jnp.sqrt(jnp.sum(m.power * m.values / (m.values + jnp.exp(t)[..., None]) ** 2, axis=-1))
 
     def equation(t: Array) -> Array:
-        return t - jnp.log(ridge) + (2 - 2 / (depth + 1)) * jnp.log(richness * norm(t))
+        return jnp.asarray(t - jnp.log(ridge) + (2 - 2 / (depth + 1)) * jnp.log(richness * norm(t)))
 
     found = fixed_point.all_roots(equation, LOG_RIDGE)
 
     def objective(t: Array) -> Array:
         rho = jnp.exp(t)[..., None]
         left = jnp.sum(m.power * (rho / (m.values + rho)) ** 2, axis=-1)
-        return 0.5 * richness**2 * left + 0.5 * ridge * (depth + 1) * (richness * norm(t)) ** (2 / (depth + 1))
+        decay = 0.5 * ridge * (depth + 1) * (richness * norm(t)) ** (2 / (depth + 1))
+        return jnp.asarray(0.5 * richness**2 * left + decay)
 
-    some = found.count > 0
-    at_zero = 0.5 * richness**2 * jnp.sum(m.power)
+    some = found.found > 0
+    at_zero = jnp.asarray(0.5 * richness**2 * jnp.sum(m.power))
     best = found.values[0]
     return Converged(
         jnp.where(some, jnp.exp(best), jnp.inf),
@@ -218,7 +219,7 @@ def converged_kernels(
     depth: int,
     richness: ArrayLike,
 ) -> tuple[Float[Array, "n"], Float[Array, "layer n n"]]:
-    """Predictor and kernels Phi^l = s^{2l} (b.x)(b.x') / D at all n points, eq. (27); zero after collapse."""
+    """Predictor and kernels Phi^l = s^{2l} (b.x)(b.x') / D at all n points, eq. (31); zero after collapse."""
     samples = targets.shape[0]
     finite = jnp.where(jnp.isfinite(end.ridge), end.ridge, 1.0)
     alive = jnp.isfinite(end.ridge)
@@ -226,14 +227,18 @@ def converged_kernels(
     f = kernel[:, :samples] @ jnp.linalg.solve(inner, targets) * alive
     norm = jnp.where(alive, end.norm, 1.0)
     squared = (richness * norm) ** (2 * jnp.arange(1, depth + 1) / (depth + 1))
-    return f, (squared * alive)[:, None, None] * jnp.outer(f / norm, f / norm)
+    return f, jnp.asarray((squared * alive)[:, None, None] * jnp.outer(f / norm, f / norm))
 
 
 def collapse_ridge(m: Modes, depth: int, richness: ArrayLike) -> Float[Array, ""]:
-    """Largest ridge at which some w != 0 is stationary, eq. (28): gamma0 |m| at one layer, a fold for more."""
+    """Largest ridge at which some w != 0 is stationary, eq. (32): gamma0 |m| at one layer, a fold for more."""
     exponent = 2 - 2 / (depth + 1)
     t = jnp.asarray(LOG_RIDGE, float)
     size = jnp.sqrt(jnp.sum(m.power * m.values / (m.values + jnp.exp(t)[:, None]) ** 2, axis=-1))
-    largest = jnp.max(t + exponent * jnp.log(richness * size))
-    first_order = jnp.exp(largest)
-    return richness * jnp.sqrt(jnp.sum(m.power * m.values)) if depth == 1 else first_order
+    log_ridge = t + exponent * jnp.log(richness * size)
+    top = jnp.clip(jnp.argmax(log_ridge), 1, len(LOG_RIDGE) - 2)
+    before, at, after = log_ridge[top - 1], log_ridge[top], log_ridge[top + 1]
+    # the maximum of the parabola through the largest value and its neighbours
+    first_order = jnp.exp(at - (before - after) ** 2 / (8 * (before - 2 * at + after)))
+    second_order = richness * jnp.sqrt(jnp.sum(m.power * m.values))
+    return jnp.asarray(second_order if depth == 1 else first_order)

@@ -16,7 +16,8 @@ from theorylab.systems.adaptive_kernels import theory_lazy as lazy
 from theorylab.systems.adaptive_kernels.setting import Data, recorded_steps
 
 if TYPE_CHECKING:
-    from theorylab.systems.adaptive_kernels import AdaptiveKernels, KernelNumerics
+    from theorylab.systems.adaptive_kernels import AdaptiveKernels
+    from theorylab.systems.adaptive_kernels.numerics import KernelNumerics
 
 
 def predict(
@@ -25,7 +26,7 @@ def predict(
     """Curves at the recorded steps; their standard error from independent seeds where the pass is sampled.
 
     Arguments:
-      responses: False leaves the response terms of eq. (22) out, which is wrong.
+      responses: False leaves the response terms of eq. (23) out, which is wrong.
     """
     exact = numerics.backend == "exact-pass"
     sites = 2 * numerics.capacity if exact else numerics.sites
@@ -70,13 +71,20 @@ def _curves(system: AdaptiveKernels, data: Data, found: Pass, at: Array) -> dict
     samples = data.targets.shape[0]
     f = found.function[at]
     curves = {
-        "train_function": f[:, :samples],
         "feature_kernel": found.features[at],
         "gradient_kernel": found.gradients[at],
         "feature_overlap": found.feature_overlap[at],
         "gradient_overlap": found.gradient_overlap[at],
         "train_loss": jnp.mean((f[:, :samples] - data.targets) ** 2, axis=1),
+        **_functions(system, data, f),
     }
+    return {name: jnp.moveaxis(curve, 0, -1) for name, curve in curves.items()}
+
+
+def _functions(system: AdaptiveKernels, data: Data, f: Array) -> dict[str, Array]:
+    """Outputs and test loss, time the first axis."""
+    samples = data.targets.shape[0]
+    curves = {"train_function": f[:, :samples]}
     if system.tests:
         curves["test_function"] = f[:, samples:]
     if system.test_targets_known:
@@ -114,9 +122,4 @@ def lazy_dynamics(system: AdaptiveKernels, data: Data, kernel: Float[Array, "n n
 
     _, f = lax.scan(step, jnp.zeros(kernel.shape[0]), None, length=system.steps + 1)
     f = f[jnp.asarray(recorded_steps(system.steps, system.records))]
-    found = {"train_function": f[:, :samples]}
-    if system.tests:
-        found["test_function"] = f[:, samples:]
-    if system.test_targets_known:
-        found["loss"] = jnp.mean((f[:, samples:] - data.test_targets) ** 2, axis=1)
-    return found
+    return {name: jnp.moveaxis(curve, 0, -1) for name, curve in _functions(system, data, f).items()}

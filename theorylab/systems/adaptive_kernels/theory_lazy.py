@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax.numpy as jnp
-import numpy as np
+from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
 from theorylab.core import Refused
+from theorylab.solvers import quadrature
 
 Activation = Literal["linear", "relu", "erf", "tanh"]
-Pairwise = Callable[[Array, Array, Array], Array]
-HERMITE = 64
+NODES = 101
 """Nodes a dimension where an expectation has no closed form (tanh)."""
 
 
@@ -84,12 +84,16 @@ def _pairwise(activation: Activation, covariance: Array, slope: bool) -> Array:
         if slope:
             return (math.pi - angle) / (2 * math.pi)
         return norms / (2 * math.pi) * (jnp.sin(angle) + (math.pi - angle) * cosine)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(HERMITE)
-    weights = weights / weights.sum()
+    nodes, weights = quadrature.trapezoid(1, NODES)
+    line, shares = jnp.asarray(nodes[:, 0]), jnp.asarray(weights)
     function: Callable[[Array], Array] = (lambda h: 1 - jnp.tanh(h) ** 2) if slope else jnp.tanh
-    # h = sqrt(left) a, h' = (covariance / sqrt(left)) a + the rest b
-    first = function(jnp.sqrt(diagonal)[:, None] * nodes)
+    # h = sqrt(left) a, h' = (covariance / sqrt(left)) a + the rest b, a and b independent
     along = covariance / jnp.sqrt(left)
     across = jnp.sqrt(jnp.maximum(right - along**2, 0.0))
-    second = function(along[..., None, None] * nodes[:, None] + across[..., None, None] * nodes)
-    return jnp.einsum("ia,a,ijab,b->ij", first, weights, second, weights)
+
+    def add(total: Array, node: tuple[Array, Array]) -> tuple[Array, None]:
+        a, share = node
+        second = function(along[..., None] * a + across[..., None] * line) @ shares
+        return total + share * function(jnp.sqrt(diagonal) * a)[:, None] * second, None
+
+    return lax.scan(add, jnp.zeros_like(covariance), (line, shares))[0]

@@ -1,7 +1,7 @@
 """One hidden layer in any dimension, by sampled neurons: the posterior, and gradient flow in time.
 
 The posterior's particles carry first-layer weights only; the readout is integrated out, so that kernel and predictor
-move together (docs/adaptive_kernels.md eq. (20)). The flow's particles carry both and obey eq. (25).
+move together (docs/adaptive_kernels.md eq. (22)). The flow's particles carry both and obey eq. (26).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from theorylab.systems.adaptive_kernels.setting import Data, recorded_steps
 from theorylab.systems.adaptive_kernels.theory_lazy import Activation
 
 if TYPE_CHECKING:
-    from theorylab.systems.adaptive_kernels import AdaptiveKernels, KernelNumerics
+    from theorylab.systems.adaptive_kernels import AdaptiveKernels
+    from theorylab.systems.adaptive_kernels.numerics import KernelNumerics
 
 LEAPFROGS = 10
 TARGET = 0.8
@@ -49,7 +50,7 @@ class Chain(NamedTuple):
 
 
 def posterior(system: AdaptiveKernels, data: Data, numerics: KernelNumerics) -> Chain:
-    """Independent particle chains; their bias is of order 1 / particles, docs/adaptive_kernels.md eq. (20)."""
+    """Independent particle chains; their bias is of order 1 / particles, docs/adaptive_kernels.md eq. (22)."""
     points = data.points / data.points.shape[1] ** 0.5
     samples = data.targets.shape[0]
     train = points[:samples]
@@ -138,8 +139,8 @@ def importance(
     share = float(1 / np.sum(weights**2) / draws)
     if share < LEAST_SHARE:
         raise Refused(
-            f"only a share {share:.1e} of {draws} importance samples counts (least {LEAST_SHARE:g}): the adapted density "
-            "is too far from the prior; use quadrature or particles"
+            f"only a share {share:.1e} of {draws} importance samples counts (least {LEAST_SHARE:g}): the adapted "
+            "density is too far from the prior; use quadrature or particles"
         )
     return phi.T @ (jnp.asarray(weights)[:, None] * phi), share
 
@@ -161,7 +162,7 @@ def flow(
     atol: ArrayLike = 1e-8,
     max_steps: int = 20_000,
 ) -> tuple[dict[str, Array], Array]:
-    """Gradient flow of particles (w, z) and their partners (w, -z), eq. (25).
+    """Gradient flow of particles (w, z) and their partners (w, -z), eq. (26).
 
     Arguments:
       inputs: training inputs, then test inputs.
@@ -177,7 +178,7 @@ def flow(
         w, z = state
         h = w @ points.T
         phi = activation_.value(activation, h)
-        return h, phi, z @ phi / (count * richness)
+        return h, phi, jnp.asarray(z @ phi / (count * richness))
 
     def rhs(t: Array, state: tuple[Array, Array], args: None) -> tuple[Array, Array]:
         del t, args
@@ -186,7 +187,7 @@ def flow(
         error = targets - f[:samples]
         slope = activation_.slope(activation, h[:, :samples])
         dw = richness * (z[:, None] * slope * error) @ points[:samples] - ridge * w
-        return dw, richness * phi[:, :samples] @ error - ridge * z
+        return dw, jnp.asarray(richness * phi[:, :samples] @ error - ridge * z)
 
     def record(state: tuple[Array, Array]) -> dict[str, Array]:
         w, z = state
@@ -194,7 +195,8 @@ def flow(
         g = activation_.slope(activation, h) * z[:, None]
         size = (jnp.sum(w**2) + jnp.sum(z**2)) / count
         lyapunov = 0.5 * richness**2 * jnp.sum((targets - f[:samples]) ** 2) + 0.5 * ridge * size
-        return {"function": f, "features": phi.T @ phi / count, "gradients": g.T @ g / count, "lyapunov": lyapunov}
+        kernels = {"features": phi.T @ phi / count, "gradients": g.T @ g / count}
+        return {"function": f, "lyapunov": jnp.asarray(lyapunov), **kernels}
 
     solved = ode.solve(rhs, start, times, rtol=rtol, atol=atol, max_steps=max_steps, fn=record)
     return solved.values, solved.status
@@ -238,7 +240,7 @@ def training(system: AdaptiveKernels, data: Data, numerics: KernelNumerics) -> P
             curves["test_function"] = f[:, samples:]
         if system.test_targets_known:
             curves["loss"] = jnp.mean((f[:, samples:] - data.test_targets) ** 2, axis=1)
-        return curves, status
+        return {name: jnp.moveaxis(curve, 0, -1) for name, curve in curves.items()}, status
 
     many, statuses = lax.map(one, stacked)
     error = jax.tree.map(lambda x: jnp.std(x, 0, ddof=1) / SCRAMBLES**0.5, many)

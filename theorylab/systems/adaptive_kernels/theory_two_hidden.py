@@ -18,7 +18,8 @@ from theorylab.systems.adaptive_kernels.setting import Data
 from theorylab.systems.adaptive_kernels.theory_lazy import Activation
 
 if TYPE_CHECKING:
-    from theorylab.systems.adaptive_kernels import AdaptiveKernels, KernelNumerics
+    from theorylab.systems.adaptive_kernels import AdaptiveKernels
+    from theorylab.systems.adaptive_kernels.numerics import KernelNumerics
 
 STAGES = 6
 """Values of the richness that the solution is continued through, from a tenth of it."""
@@ -47,7 +48,8 @@ def tensor_nodes(count: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if count**dims > MOST_NODES:
         raise Refused(
-            f"{count}^{dims} quadrature nodes are more than {MOST_NODES}: use at most 4 training points, or lower hermite"
+            f"{count}^{dims} quadrature nodes are more than {MOST_NODES}: use at most 4 training points, or lower "
+            "hermite"
         )
     nodes, weights = np.polynomial.hermite_e.hermegauss(count)
     weights = weights / weights.sum()
@@ -73,7 +75,8 @@ def posterior(
     """
     samples = targets.shape[0]
     inner = kernel[:samples, :samples]
-    points, shares = (jnp.asarray(part) for part in tensor_nodes(count, samples))
+    # behind a barrier, or the compiler spends its time on folding what depends on nodes alone
+    points, shares = lax.optimization_barrier(tuple(map(jnp.asarray, tensor_nodes(count, samples))))
     log_shares = jnp.log(shares)
     upper = np.triu_indices(samples)
     h_first = points @ jnp.linalg.cholesky(inner).T
@@ -88,11 +91,11 @@ def posterior(
         """Tilted shares of both layers' nodes, the second's fields, and Phihat^1."""
         root = jnp.linalg.cholesky(first)
         h = points @ root.T
-        second = _softmax(log_shares + 0.5 * gamma**2 * (activation_.value(activation, h) @ v) ** 2)
+        second = jax.nn.softmax(log_shares + 0.5 * gamma**2 * (activation_.value(activation, h) @ v) ** 2)
         moment = h.T @ (second[:, None] * h)
         inverse = jnp.linalg.inv(first)
         hat = inverse - inverse @ moment @ inverse
-        one = _softmax(log_shares - 0.5 * jnp.sum((phi_first @ hat) * phi_first, axis=1))
+        one = jax.nn.softmax(log_shares - 0.5 * jnp.sum((phi_first @ hat) * phi_first, axis=1))
         return one, second, h, hat
 
     def equations(u: Array, gamma: ArrayLike) -> Array:
@@ -105,14 +108,13 @@ def posterior(
     lazy_kernels = lazy.nngp(activation, inner, 2)
     lazy_force = jnp.linalg.solve(lazy_kernels[1] + jnp.eye(samples) / beta, targets)
     start = jnp.concatenate([lazy_kernels[0][upper], lazy_force])
-    fractions = jnp.linspace(0.1, 1.0, STAGES)
 
     def stage(u: Array, fraction: Array) -> tuple[Array, Array]:
         gamma = lax.stop_gradient(jnp.asarray(richness) * fraction)
         found = fixed_point.solve(lambda x: equations(x, gamma), u)
         return found.at, found.status
 
-    near, statuses = lax.scan(stage, start, fractions)
+    near, statuses = lax.scan(stage, start, jnp.linspace(0.1, 1.0, STAGES))
     near = lax.stop_gradient(near)
     jacobian = lax.stop_gradient(jax.jacfwd(lambda x: equations(x, richness))(near))
     gap = equations(near, richness)
@@ -128,7 +130,7 @@ def posterior(
         mean, rest = _given(inner, tests, jnp.diagonal(kernel)[samples:])
         features = activation_.shifted(activation, h_first @ mean.T, rest)
         cross = features.T @ (one[:, None] * phi_first)
-        square = one @ _shifted_square(activation, h_first @ mean.T, rest)
+        square = one @ activation_.average(lambda g: activation_.value(activation, g) ** 2, h_first @ mean.T, rest)
         mean, rest = _given(first, cross, square)
         test = (second * (phi @ v)) @ activation_.shifted(activation, h @ mean.T, rest)
     function = jnp.concatenate([kernels[1] @ v, test])
@@ -139,21 +141,6 @@ def _given(inner: Array, cross: Array, variance: Array) -> tuple[Array, Array]:
     """Coefficients of the conditional mean on the training fields, and the conditional variance."""
     mean = jnp.linalg.solve(inner, cross.T).T
     return mean, jnp.maximum(variance - jnp.sum(mean * cross, axis=1), 0.0)
-
-
-def _shifted_square(activation: Activation, mean: Array, variance: Array) -> Array:
-    """E phi(mean + sqrt(variance) e)^2, elementwise."""
-    nodes, weights = activation_.SHIFTS
-    spread = jnp.sqrt(variance)
-    total = jnp.zeros(mean.shape)
-    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
-        if weight > 1e-14:
-            total = total + weight * activation_.value(activation, mean + spread * node) ** 2
-    return total
-
-
-def _softmax(logits: Array) -> Array:
-    return jax.nn.softmax(logits)
 
 
 def predict(

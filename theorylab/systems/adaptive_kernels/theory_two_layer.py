@@ -77,8 +77,8 @@ def weight_nodes(rank: int, radial: int, angular: int, cut: float) -> quadrature
         return quadrature.Nodes(points, weights / weights.sum())
     if rank > 3 or radial**rank > MOST_NODES:
         raise Refused(
-            f"quadrature over a span of {rank} dimensions with {radial} nodes each is refused (at most 3 dimensions and "
-            f"{MOST_NODES} nodes); choose backend='particles'"
+            f"quadrature over a span of {rank} dimensions with {radial} nodes each is refused (at most 3 "
+            f"dimensions and {MOST_NODES} nodes); choose backend='particles'"
         )
     line = np.linspace(-cut, cut, radial)
     points = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -110,7 +110,8 @@ def by_quadrature(
     inner = kernel[:samples, :samples]
     basis = span(inner, rank)
     nodes = weight_nodes(rank, radial, angular, cut)
-    points, weights = jnp.asarray(nodes.points), jnp.asarray(nodes.weights)
+    # behind a barrier, or the compiler spends its time on folding what depends on nodes alone
+    points, weights = lax.optimization_barrier((jnp.asarray(nodes.points), jnp.asarray(nodes.weights)))
     h = points @ basis.T
     phi = activation_.value(activation, h)
     squared_radius = jnp.sum(points**2, axis=1)
@@ -129,7 +130,7 @@ def by_quadrature(
         if activation not in ("linear", "relu"):
             return jnp.asarray(True)
         # the integrand falls only where richness^2 sigma^2 < 1 in every direction
-        return richness**2 * jnp.max(s**2 / jnp.maximum(squared_radius, 1e-12)) < 1
+        return jnp.asarray(richness**2 * jnp.max(s**2 / jnp.maximum(squared_radius, 1e-12)) < 1)
 
     def objective(v: Array) -> tuple[Array, Array, Array]:
         log_z, p, s = tilted(v)
@@ -147,7 +148,7 @@ def by_quadrature(
     rest = jnp.diagonal(kernel)[samples:] - jnp.sum(along**2, axis=1)
     rest = jnp.where(rest > 1e-10, rest, 0.0)
     test = (p * s) @ activation_.shifted(activation, points @ along.T, rest)
-    value = richness**2 * (targets @ v - v @ v / (2 * beta)) - log_z
+    value = jnp.asarray(richness**2 * (targets @ v - v @ v / (2 * beta)) - log_z)
     return Answer(
         v,
         jnp.concatenate([mean @ v, test]),
@@ -175,7 +176,7 @@ def relu_radial(
     """
     samples = targets.shape[0]
     basis = span(kernel, 2)
-    turn = 2 * math.pi * (jnp.arange(angles) + 0.5) / angles
+    turn = lax.optimization_barrier(2 * math.pi * (jnp.arange(angles) + 0.5) / angles)
     unit = jnp.stack([jnp.cos(turn), jnp.sin(turn)], 1)
     raw = unit @ basis.T
     everywhere = jnp.maximum(raw, 0.0)
@@ -184,7 +185,7 @@ def relu_radial(
 
     def left(v: Array) -> tuple[Array, Array]:
         sigma = phi @ v
-        return sigma, 1 - richness**2 * sigma**2
+        return sigma, jnp.asarray(1 - richness**2 * sigma**2)
 
     def objective(v: Array) -> tuple[Array, Array, Array]:
         sigma, rest = left(v)
@@ -201,7 +202,7 @@ def relu_radial(
     sigma, rest = left(v)
     z = jnp.mean(rest ** (-dims / 2))
     weight = dims * rest ** (-dims / 2 - 1) / (angles * z)
-    value = richness**2 * (targets @ v - v @ v / (2 * beta)) - jnp.log(z)
+    value = jnp.asarray(richness**2 * (targets @ v - v @ v / (2 * beta)) - jnp.log(z))
     return Answer(
         v,
         everywhere.T @ (weight * sigma),

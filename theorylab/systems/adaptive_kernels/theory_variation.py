@@ -1,7 +1,7 @@
-"""One ReLU layer in two dimensions: training with weight decay ends on total-variation regression, eqs. (28)-(29).
+"""One ReLU layer in two dimensions: training with weight decay ends on total-variation regression, eqs. (33)-(35).
 
-Between two neighbouring kinks (directions orthogonal to a training input) the activation pattern does not change, so all
-neurons of one sign in such a cone act as one vector: 4 P vectors in cones, a convex problem without a grid.
+Between two neighbouring kinks (directions orthogonal to a training input) the activation pattern does not change, so
+all neurons of one sign in such a cone act as one vector: 4 P vectors in cones, a convex problem without a grid.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
     Arguments:
       vectors: one in each cone for either sign, (2, 2P, 2); length is mass, direction is direction.
       variation: total mass, E |z| |w| / gamma0.
-      objective: value of eq. (28).
+      objective: value of eq. (33).
       certificate: max_u |sum Delta relu(u . x)| gamma0 / (lambda sqrt D), 1 at the optimum with f not 0.
       status: NO_ROOT where the certificate is not met.
     """
@@ -66,9 +66,7 @@ def cones(inputs: Float[Array, "samples 2"]) -> Cones:
     return Cones(_unit(kinks), _unit(following), active)
 
 
-def total_variation(
-    inputs: Float[Array, "samples 2"], targets: Float[Array, "samples"], strength: ArrayLike
-) -> Answer:
+def total_variation(inputs: Float[Array, "samples 2"], targets: Float[Array, "samples"], strength: ArrayLike) -> Answer:
     """min over measures of |y - f|^2 / 2 + strength TV, by accelerated proximal steps with restarts.
 
     Arguments:
@@ -86,7 +84,7 @@ def total_variation(
         error = flat @ v.reshape(-1) - targets
         moved = v - length * (flat.T @ error).reshape(v.shape)
         inside = _project(moved, arcs)
-        size = jnp.sqrt(jnp.sum(inside**2, axis=-1, keepdims=True))
+        size = _length(inside)[..., None]
         shrunk = jnp.maximum(size - length * strength, 0.0)
         return inside * shrunk / jnp.where(size > 0, size, 1.0)
 
@@ -108,7 +106,7 @@ def total_variation(
     begin = (zero, zero, jnp.ones(()), jnp.zeros((), int), jnp.full((), jnp.inf))
     v = lax.while_loop(unfinished, sweep, begin)[0]
     rest = targets - flat @ v.reshape(-1)
-    variation = jnp.sum(jnp.sqrt(jnp.sum(v**2, axis=-1)))
+    variation = jnp.sum(_length(v))
     certificate = largest_slope(arcs, maps, rest) / strength
     return Answer(
         v,
@@ -141,12 +139,12 @@ def evaluate(vectors: Float[Array, "2 cones 2"], inputs: Float[Array, "n 2"]) ->
 def adapted_kernel(
     vectors: Float[Array, "2 cones 2"], inputs: Float[Array, "n 2"], richness: ArrayLike
 ) -> Float[Array, "n n"]:
-    """Phi(x, x') = gamma0 sum_u |c_u| relu(u . x) relu(u . x') / D, eq. (29)."""
+    """Phi(x, x') = gamma0 sum_u |c_u| relu(u . x) relu(u . x') / D, eq. (35)."""
     v = vectors.reshape(-1, 2)
-    size = jnp.sqrt(jnp.sum(v**2, axis=1))
+    size = _length(v)
     active = jnp.maximum(v @ inputs.T / math.sqrt(2), 0.0)
     weight = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)
-    return richness * active.T @ (weight[:, None] * active)
+    return jnp.asarray(richness * active.T @ (weight[:, None] * active))
 
 
 def predict(system: AdaptiveKernels, data: Data, facts: dict[str, Array]) -> Prediction:
@@ -166,6 +164,12 @@ def predict(system: AdaptiveKernels, data: Data, facts: dict[str, Array]) -> Pre
         "collapse_ridge": threshold * system.richness,
     }
     return Prediction(curves, answer.status, facts=facts)
+
+
+def _length(vectors: Array) -> Array:
+    """Euclidean length over the last axis, with a derivative (zero) where the vector is zero."""
+    square = jnp.sum(vectors**2, axis=-1)
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
 
 
 def _unit(angle: Array) -> Array:

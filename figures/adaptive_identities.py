@@ -1,0 +1,29 @@
+"""At the end of training every layer's kernel makes the same predictions, by regression with the ridge lambda."""
+
+import numpy as np
+from adaptive_common import COLOURS, panels, save, simulate
+
+from theorylab.systems.adaptive_kernels import AdaptiveKernels, theory, theory_lazy
+
+system = AdaptiveKernels(
+    problem="training", activation="relu", depth=2, richness=1.5, ridge=0.2, width=300, data="waves", samples=6,
+    dimension=4, tests=0, rate=0.02, steps=5000, records=1,
+)  # fmt: skip
+data = system.the_data()
+mean = simulate(system, 1, tile=1).mean
+features, gradients = (mean[f"{name}_kernel"][..., -1] for name in ("feature", "gradient"))
+kernel = np.asarray(theory.input_kernel(data))
+layers = [gradients[0] * kernel, gradients[1] * features[0], features[1]]
+f = mean["train_function"][:, -1]
+figure, (axis,) = panels(1, 4.2)
+for colour, matrix, name in zip(
+    COLOURS, [*layers, sum(layers)], ("l = 0", "l = 1", "l = 2", "sum, 3 lambda"), strict=False
+):
+    ridge = 0.6 if name.startswith("sum") else 0.2
+    axis.plot(
+        f, theory_lazy.ridge_predictor(matrix, data.targets, ridge), "o", ms=4, color=colour, label=name, alpha=0.7
+    )
+axis.axline((0, 0), slope=1, color="k", lw=0.8)
+axis.set(xlabel="output of the trained network", ylabel="kernel regression", title="two ReLU layers, N = 300")
+axis.legend(fontsize=8)
+save(figure, __file__)
