@@ -319,7 +319,7 @@ class DeepLinearDMFT(AbstractSystem[None]):
         if stability <= 1:
             return ()
         return (
-            f"past the stability edge (rate x kernel x sharpness / 2 = {stability:.3g} > 1) runs of finite size scatter "
+            f"past the stability edge (rate x kernel x sharpness / 2 = {stability:.3g}) runs of finite size scatter "
             "around the prediction, and agreement of their mean would be luck; lower the rate",
         )
 
