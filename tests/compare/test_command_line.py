@@ -140,7 +140,7 @@ def test_warnings_and_notes_are_printed(capsys):
     main(["toy", "--preset", "one", "--rate", "2.0"])
     assert "warning: toy right: fast decay" in capsys.readouterr().out
     main(["toy", "--preset", "noisy", "--runs", "4"])
-    assert "note: toy noisy: loss undecided" in capsys.readouterr().out
+    assert "toy noisy loss, total: undecided; 4 runs: statistics need at least 6" in capsys.readouterr().out
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused_before_computing(tmp_path, capsys):

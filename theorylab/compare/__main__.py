@@ -15,6 +15,8 @@ from theorylab.core.errors import NumericalFailure, Refused
 USAGE, FAILED, INTERRUPTED = 2, 4, 130
 LONG = 60.0
 """Seconds above which a preset's cost is announced before it starts."""
+WIDTH = 140
+"""Columns of the table where it goes to no terminal."""
 CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
 
@@ -155,18 +157,11 @@ def _print_json(results: Sequence[dict[str, Any]], code: int) -> None:
 def _print_table(results: Sequence[dict[str, Any]]) -> None:
     from theorylab.report.table import table
 
-    print(table(list(results)))
+    live = sys.stdout.isatty()
+    print(table(list(results), width=None if live else WIDTH, colour=live), end="")
     for result in results:
-        where = f"{result['system']} {result['case']}"
         for warning in result["warnings"]:
-            print(f"\nwarning: {where}: {warning}")
-        if result["failure"]:
-            print(f"\nfailed: {where}: {result['failure']}")
-            continue
-        for one in result["observables"]:
-            more = f"; about {one['needed']} {one['unit']}s would decide" if one.get("needed") else ""
-            if one.get("reason") or more:
-                print(f"\nnote: {where}: {one['name']} {one['word']}: {one.get('reason') or 'noise'}{more}")
+            print(f"\nwarning: {result['system']} {result['case']}: {warning}")
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def percent_interval(deviation: float, low: float, high: float) -> str:
     if half <= 0:
         return percent(deviation)
     decimals = max(1 - _exponent(_rounded(half, 1)), 0)
-    if decimals > 7:
+    if decimals > 4:
         return f"{percent(deviation)} [{significant(values[1])}, {significant(values[2])}]"
     ends = ", ".join("0" if v == 0 else f"{v:.{decimals}f}" for v in values[1:])
     return f"{values[0]:.{decimals}f} % [{ends}]"
