@@ -8,14 +8,16 @@ functions' own; `scaled` gives the target a wanted total power.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from theorylab.core import require
+from theorylab.core import require, require_finite
 
 EXACT_MODES = 3000
 """Modes of a power law that are kept one by one; beyond them, logarithmic bins."""
@@ -77,6 +79,53 @@ def power_law(dimension: int, capacity: ArrayLike, source: ArrayLike) -> Spectru
     index, count = binned_indices(dimension)
     logs = xp.asarray(np.log(index), dtype=xp.result_type(capacity, source))
     return Spectrum(xp.exp(-capacity * logs), xp.exp(-source * logs), xp.asarray(count, dtype=logs.dtype))
+
+
+def endless_power_law(capacity: float, source: float, largest: int = 10**12) -> Spectrum:
+    """lambda_k = k^-capacity and lambda_k w_k^2 = k^-source for all k >= 1: no cut-off.
+
+    Modes beyond `largest` keep their share of the trace and of the target's power in one entry, of eigenvalue
+    largest^-capacity / 1000: dropping them moves df1(kappa) by largest^(1-capacity) / ((capacity - 1) kappa),
+    which a slowly decaying spectrum notices even at 10^12. On the host, in double precision.
+
+    Raises: `Refused` unless both exponents exceed 1.
+    """
+    require(capacity > 1, f"a power law without end needs capacity above 1, got {capacity}")
+    require(source > 1, f"a power law without end needs source above 1, got {source}")
+    values, power, count = (np.asarray(x) for x in power_law(largest, capacity, source))
+    value = 1e-3 * float(largest) ** -capacity
+    number = float(largest) ** (1 - capacity) / ((capacity - 1) * value)
+    total = float(largest) ** (1 - source) / (source - 1)
+    return Spectrum(np.append(values, value), np.append(power, total / number), np.append(count, number))
+
+
+def require_given(values: Any, power: Any, multiplicity: Sequence[float], dimension: int) -> None:
+    """Refuse a user's spectrum that is empty, not positive, not finite, or of other shapes than its target's.
+
+    Arguments:
+      values, power: eigenvalues and target power in one mode, shape (modes,); may be traced.
+      multiplicity: modes that share each eigenvalue, or empty for one each; they add up to `dimension`.
+
+    Raises: `Refused`.
+    """
+    count = np.shape(values)[0] if np.ndim(values) == 1 else 0
+    require(count > 0, "a given spectrum needs at least one eigenvalue, a one-dimensional array")
+    require(
+        np.shape(power) == (count,),
+        f"target_power must match the {count} eigenvalues, got shape {np.shape(power)}",
+    )
+    require(
+        len(multiplicity) in (0, count),
+        f"multiplicity must match the {count} eigenvalues or be empty, got {len(multiplicity)} numbers",
+    )
+    require(all(m > 0 and np.isfinite(m) for m in multiplicity), "multiplicities must be positive and finite")
+    total = sum(multiplicity) or count
+    require(round(total) == dimension, f"dimension must be the number of modes {total:g}, got {dimension}")
+    require_finite(eigenvalues=values, target_power=power)
+    if not any(isinstance(x, jax.core.Tracer) for x in (values, power)):
+        require(np.all(np.asarray(values) > 0), "every eigenvalue must be positive")
+        require(np.all(np.asarray(power) >= 0), "no target power may be negative")
+        require(np.sum(power) > 0, "the target needs power in some mode")
 
 
 def two_level(dimension: int, level: ArrayLike) -> Spectrum:

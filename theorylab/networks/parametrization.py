@@ -37,7 +37,7 @@ def ntk(fan_in: ArrayLike) -> Scaling:
 
 def mean_field_readout(width: ArrayLike, richness: ArrayLike = 1.0) -> Scaling:
     """Entries of variance 1, multiplier 1 / (richness width): the mean-field (muP) readout (arXiv 2011.14522)."""
-    multiplier = 1 / (richness * jnp.asarray(width, float))
+    multiplier = 1 / jnp.asarray(richness * jnp.asarray(width, float))
     return Scaling(jnp.ones_like(multiplier), multiplier)
 
 

@@ -17,9 +17,6 @@ from jaxtyping import Float, UInt32
 
 from theorylab.core import require
 
-NEGLIGIBLE = 1e-14
-"""Nodes whose weight is below this, relative to the largest, are left out."""
-
 
 class Nodes(NamedTuple):
     """Points of a standard normal vector and their weights, which sum to one."""
@@ -32,6 +29,8 @@ class Nodes(NamedTuple):
 def trapezoid(dims: int, count: int, radius: float = 8.0) -> Nodes:
     """Uniform tensor grid of `count` nodes a dimension on [-radius, radius], weights exp(-z^2 / 2), normalised.
 
+    In two dimensions the corners outside the ball of that radius, which weigh nothing, are left out.
+
     Raises: `Refused` for no dimension or fewer than two nodes, and from three dimensions on.
     """
     require(dims >= 1 and count >= 2, f"a grid needs a dimension and two nodes, got {dims} and {count}")
@@ -40,7 +39,7 @@ def trapezoid(dims: int, count: int, radius: float = 8.0) -> Nodes:
     line = np.linspace(-radius, radius, count)
     points = np.stack(np.meshgrid(*[line] * dims, indexing="ij"), axis=-1).reshape(-1, dims)
     weights = np.exp(-0.5 * np.sum(points**2, axis=1))
-    kept = weights > NEGLIGIBLE * weights.max()
+    kept = np.sum(points**2, axis=1) <= radius**2 * (1 + 1e-12)
     return Nodes(points[kept], weights[kept] / weights[kept].sum())
 
 

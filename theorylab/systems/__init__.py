@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 from theorylab.core.registry import entry_points
 
 if TYPE_CHECKING:
+    from theorylab.systems.adaptive_kernels import AdaptiveKernels as AdaptiveKernels
+    from theorylab.systems.deep_linear_dmft import DeepLinearDMFT as DeepLinearDMFT
+    from theorylab.systems.equality_reasoning import EqualityReasoning as EqualityReasoning
+    from theorylab.systems.flow_autoencoder import FlowAutoencoder as FlowAutoencoder
+    from theorylab.systems.rf_ensembles import RFEnsembles as RFEnsembles
     from theorylab.systems.rnn_integrator import RNNIntegrator as RNNIntegrator
     from theorylab.systems.sgd_resolvent import SGDResolvent as SGDResolvent
 

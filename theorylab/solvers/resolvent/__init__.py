@@ -8,6 +8,7 @@ from theorylab.solvers.resolvent.contours import (
     parabola,
     smallest_parabola_node,
 )
+from theorylab.solvers.resolvent.exponents import data_exponent, model_exponent, require_exponents
 from theorylab.solvers.resolvent.features import (
     descent_stages,
     renormalised_nodes,
@@ -39,6 +40,7 @@ __all__ = [
     "RidgeMoments",
     "Transforms",
     "Wishart",
+    "data_exponent",
     "descent_stages",
     "diagonal_kernels",
     "ellipse",
@@ -47,11 +49,13 @@ __all__ = [
     "feature_transforms",
     "integrate_pairs",
     "kappa_of_ridge",
+    "model_exponent",
     "pair_sums",
     "parabola",
     "renormalised_nodes",
     "renormalised_nodes_host",
     "renormalised_ridge",
+    "require_exponents",
     "resolvent_product",
     "ridge_moments",
     "ridgeless_kappa",

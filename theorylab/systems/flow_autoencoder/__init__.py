@@ -19,9 +19,6 @@ from theorylab.core import (
     Size,
     coupling,
     extent,
-    require,
-    require_finite,
-    require_size,
 )
 from theorylab.systems.flow_autoencoder.presets import PAPER, PRESETS
 
@@ -76,7 +73,7 @@ class FlowAutoencoder(AbstractSystem["Start | None"]):
     scale: float = eqx.field(static=True, default=1.0)
     """Residual standard deviation that the digits are scaled to."""
     pixels: bool = eqx.field(static=True, default=False)
-    """Whether runs train on the images themselves (dimension 64), whose residual is not isotropic as the theory's is."""
+    """Whether runs train on the images themselves (dimension 64), whose residual is not isotropic."""
     sharing: Literal["weights", "data", "nothing"] = eqx.field(static=True, default="weights")
     """One network for all times; or one network a time, trained on the same samples, or each on its own."""
     common_start: bool = eqx.field(static=True, default=False)

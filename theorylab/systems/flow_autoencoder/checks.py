@@ -58,7 +58,7 @@ def _check_times(system: FlowAutoencoder) -> None:
     times = np.asarray(system.grid_times)
     require(
         times[-1] < 1 and np.all(np.diff(times) > 0),
-        f"times must increase strictly within [0, 1): at 1 nothing of the noise is left (alpha = 0); got {system.times}",
+        f"times must increase strictly within [0, 1): at 1 nothing of the noise is left; got {system.times}",
     )
     require(
         times[0] == 0,
@@ -105,18 +105,17 @@ def _check_couplings(system: FlowAutoencoder) -> None:
     require(system.rate > 0, f"rate must be positive, got {system.rate}")
     for name in ("skip_rate", "bias_rate", "ridge", "noise", "diffusion"):
         require(getattr(system, name) >= 0, f"{name} must not be negative, got {getattr(system, name)}")
-    require(
-        (system.share >= 0) & (system.share <= 1), f"share is a probability, between 0 and 1; got {system.share}"
-    )
+    require((system.share >= 0) & (system.share <= 1), f"share is a probability, between 0 and 1; got {system.share}")
     require((system.real >= 0) & (system.real <= 1), f"real is a fraction, between 0 and 1; got {system.real}")
     require(
         system.spread > 0,
         f"spread must be positive, got {system.spread}: without it the norm Q is singular, or Q - M M^T not positive",
     )
-    require(
-        system.noise > 0 or system.gains == "plain",
-        "precond gains need a positive noise: they are those of the Bayes denoiser; use gains='plain'",
-    )
+    if system.gains == "precond":
+        require(
+            system.noise > 0,
+            "precond gains need a positive noise: they are those of the Bayes denoiser; use gains='plain'",
+        )
     if math.isfinite(system.dimension):
         # Delta = alpha^2 + beta^2 sigma^2 is at most max(1, sigma^2) on [0, 1)
         largest = np.maximum(1.0, system.noise**2) if not traced(system) else 1.0
@@ -129,9 +128,7 @@ def _check_couplings(system: FlowAutoencoder) -> None:
 
 def _check_combinations(system: FlowAutoencoder) -> None:
     separate = system.sharing != "weights"
-    require(
-        not (separate and system.generations), "generations are for sharing='weights': one network for all times"
-    )
+    require(not (separate and system.generations), "generations are for sharing='weights': one network for all times")
     require(
         not (separate and system.sampler != "euler"),
         "networks of separate times exist at the grid's times only: use sampler='euler'",

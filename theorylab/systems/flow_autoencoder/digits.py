@@ -50,6 +50,7 @@ def target(classes: tuple[int, ...], components: int, scale: float) -> DigitsTar
     pixels, digit = load_digits(return_X_y=True)
     kept = np.isin(digit, classes)
     pixels, digit = pixels[kept], digit[kept]
+    pixels, digit = np.asarray(pixels, float), np.asarray(digit)
     centre = pixels.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov((pixels - centre).T, bias=True))
     rotation = vectors[:, ::-1].T

@@ -82,8 +82,11 @@ QUICK = Preset(
         ),
         Case(
             "modes",
-            fields={**CROSS, "grid": 10, "dimension": 300, "duration": 10.0, "records": 4, "samples": 500},
-            runs=16,
+            fields={
+                **CROSS,
+                **{"grid": 10, "dimension": 400, "duration": 10.0, "records": 4, "overlap": 0.5, "samples": 800},
+            },
+            runs=32,
             about="one hidden unit, four modes: the minor pair is being lost",
         ),
         Case(

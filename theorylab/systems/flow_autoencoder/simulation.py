@@ -55,16 +55,17 @@ def simulate(system: FlowAutoencoder, instance: Start | None, key: Key[Array, ""
 
 
 def _one_generation(system: FlowAutoencoder, instance: Start | None, key: Key[Array, ""]) -> dict[str, Array]:
-    weight_key, train_key, fresh_key, noise_key = jax.random.split(key, 4)
-    network, seen = train(system, initial_network(system, instance, weight_key), target(system), train_key)
-    fresh = numbers(system, fresh_key, system.samples)
+    train_key, fresh_key, noise_key = jax.random.split(key, 3)
+    directions, *fresh = apart(*numbers(system, fresh_key, system.samples + system.units), system.units)
+    network, seen = train(system, initial_network(system, instance, directions), target(system), train_key)
+    gain = gain_over_skip(system, network, *fresh)
     generated = generate(system, network, fresh[1][1], noise_key)
     return {
         "overlap": seen.overlap.T,
         "norm": seen.norm.T,
         "bias": seen.bias.T,
         "skip": network["params"]["skip"],
-        "gain": gain_over_skip(system, network, *fresh),
+        "gain": gain,
         "density": histograms(system, generated),
         **measured(system, network["params"]["weight"], generated),
     }
@@ -75,25 +76,63 @@ def module(system: FlowAutoencoder) -> TiedAutoencoder:
     return TiedAutoencoder(system.units, len(system.grid_times), system.activation)
 
 
-def initial_network(system: FlowAutoencoder, instance: Start | None, key: Key[Array, ""]) -> Network:
+def apart(
+    chance: Float[Array, "2 all"], normal: Float[Array, "2 all dimension"], rows: int
+) -> tuple[Float[Array, "rows dimension"], Float[Array, "2 count"], Float[Array, "2 count dimension"]]:
+    """Random numbers for the initial weights, and those for `count` samples: drawn together, compiled once."""
+    return normal[0, :rows], chance[:, rows:], normal[:, rows:]
+
+
+def initial_network(
+    system: FlowAutoencoder, instance: Start | None, normal: Float[Array, "units dimension"]
+) -> Network:
     """Weights whose overlaps are exactly those of the start, eq. (6): a random frame outside the target's directions,
     mixed by a root of Q - M M^T."""
     begin = setting.start(system, instance)
     directions, dimension = system.directions, int(system.dimension)
-    frame = random_frame(key, system.units, dimension, directions, system.dtype)
+    frame = random_frame(normal, directions)
     outside = begin.norm - begin.overlap @ begin.overlap.T
-    root = jnp.linalg.cholesky(outside + 1e-7 * jnp.trace(begin.norm) * jnp.eye(system.units, dtype=system.dtype))
+    root = triangular_root(outside)
     weight = math.sqrt(dimension) * (root @ frame).at[:, :directions].add(begin.overlap)
     at = setting.schedule(system)
     return parameters(weight, jnp.zeros(system.units, system.dtype), setting.skip_start(system, at))
 
 
-def random_frame(
-    key: Key[Array, ""], count: int, dimension: int, directions: int, dtype: Any
-) -> Float[Array, "count dimension"]:
-    """`count` orthonormal vectors of random directions, orthogonal to the first `directions` axes."""
-    columns, _ = jnp.linalg.qr(jax.random.normal(key, (dimension - directions, count), dtype))
-    return jnp.pad(columns.T, ((0, 0), (directions, 0)))
+def random_frame(normal: Float[Array, "count dimension"], directions: int) -> Float[Array, "count dimension"]:
+    """Orthonormal vectors of random directions, orthogonal to the first `directions` axes, from normal numbers."""
+    return orthonormal(normal.at[:, :directions].set(0.0))[0]
+
+
+def orthonormal(rows: Float[Array, "count dimension"]) -> tuple[Float[Array, "count dimension"], Float[Array, ""]]:
+    """An orthonormal basis of the rows' span, rows that depend on earlier ones zero, and its dimension.
+
+    Gram-Schmidt, each row twice: LAPACK's factorizations, called from within, block one another where several devices
+    share few processor cores.
+    """
+
+    def add(i: Array, basis: Array) -> Array:
+        row = rows[i]
+        scale = jnp.linalg.norm(row)
+        for _ in range(2):
+            row = row - (basis @ row) @ basis
+        length = jnp.linalg.norm(row)
+        kept = length > 1e-3 * scale
+        return basis.at[i].set(jnp.where(kept, row / jnp.where(kept, length, 1.0), 0.0))
+
+    basis = jax.lax.fori_loop(0, rows.shape[0], add, jnp.zeros_like(rows))
+    return basis, jnp.sum(basis**2)
+
+
+def triangular_root(matrix: Float[Array, "units units"]) -> Float[Array, "units units"]:
+    """Lower triangular L with L L^T = `matrix`, for few units; a zero pivot gives a zero column."""
+    units = matrix.shape[0]
+    root = jnp.zeros_like(matrix)
+    for j in range(units):
+        left = matrix[:, j] - root @ root[j]
+        pivot = jnp.sqrt(jnp.maximum(left[j], 0.0))
+        column = jnp.where(pivot > 0, left / jnp.where(pivot > 0, pivot, 1.0), 0.0)
+        root = root.at[:, j].set(jnp.where(jnp.arange(units) >= j, column, 0.0))
+    return root
 
 
 def target(system: FlowAutoencoder) -> Draw:
@@ -159,10 +198,16 @@ def sgd_step(system: FlowAutoencoder, times: int) -> Callable[..., Network]:
 def numbers(
     system: FlowAutoencoder, key: Key[Array, ""], count: int
 ) -> tuple[Float[Array, "2 count"], Float[Array, "2 count dimension"]]:
-    """The random numbers behind `count` samples: uniform ones (data, time), normal ones (data, noise)."""
-    data_key, chance_key = jax.random.split(key)
-    chance = jax.random.uniform(chance_key, (2, count), system.dtype)
-    return chance, jax.random.normal(data_key, (2, count, int(system.dimension)), system.dtype)
+    """The random numbers behind `count` samples: uniform ones (data, time), normal ones (data, noise).
+
+    All are made of one uniform array, in the way of `jax.random.normal`: a call of the generator takes longer to
+    compile than all else in a step.
+    """
+    dtype = jnp.dtype(system.dtype)
+    lowest = np.nextafter(np.asarray(-1, dtype), np.asarray(0, dtype))
+    flat = jax.random.uniform(key, (2, count, int(system.dimension) + 1), dtype, lowest, 1.0)
+    normal = jnp.asarray(math.sqrt(2.0), dtype) * jax.lax.erf_inv(flat[..., 1:])
+    return 0.5 * (flat[..., 0] + 1), jnp.asarray(normal)
 
 
 def train(system: FlowAutoencoder, network: Network, draw: Draw, key: Key[Array, ""]) -> tuple[Network, Seen]:
@@ -260,7 +305,7 @@ def euler(
 
 
 def _flow(system: FlowAutoencoder, network: Network, x: Float[Array, "count dimension"]) -> Array:
-    """The continuous flow by classical Runge-Kutta steps, on a grid that refines towards time 1 as the velocity does."""
+    """The continuous flow by classical Runge-Kutta steps, which shorten towards time 1 as the velocity grows."""
     net, grid = module(system), setting.schedule(system)
     off = jnp.append(network["params"]["skip"] - setting.optimal_skip(grid, setting.noise(system)), 0.0)
     knots = jnp.append(grid.time, 1.0)
@@ -301,7 +346,7 @@ def gain_over_skip(
     chance: Float[Array, "2 count"],
     normal: Float[Array, "2 count dimension"],
 ) -> Float[Array, "times"]:
-    """E|x_1 - f_t|^2 - E|x_1 - b_t x_t|^2 on fresh samples, the two squares' difference taken term by term; eq. (17).
+    """E|x_1 - f_t|^2 - E|x_1 - b_t x_t|^2 on fresh samples, the squares' difference taken term by term; eq. (17).
 
     The network is one for all times, or a stack of one a time.
     """
@@ -339,14 +384,11 @@ def measured(
     s = system.directions
     along = x[:, :s]
     hidden = weight.at[:, :s].set(0.0)
-    # an orthonormal basis of the weights' rows outside the target's directions; dependent rows drop out
-    values, vectors = jnp.linalg.eigh(hidden @ hidden.T)
-    used = values > 1e-5 * jnp.max(values)
-    basis = (vectors * jnp.where(used, 1 / jnp.sqrt(jnp.where(used, values, 1.0)), 0.0)).T @ hidden
+    basis, used = orthonormal(hidden)
     rest = jnp.sum(x[:, s:] ** 2, axis=1) - jnp.sum((x @ basis.T) ** 2, axis=1)
     return {
         "occupancy": mixtures.nearest(along, setting.mixture(system).means),
         "spread": jnp.std(along, axis=0),
         "separation": jnp.mean(jnp.abs(along), axis=0),
-        "bulk": jnp.mean(rest) / (x.shape[1] - s - jnp.sum(used)),
+        "bulk": jnp.mean(rest) / (x.shape[1] - s - used),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Key
 
 from theorylab.networks.autoencoder import TiedAutoencoder, parameters
 from theorylab.systems.flow_autoencoder import setting, simulation
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 def simulate_separate(system: FlowAutoencoder, instance: Start | None, key: Key[Array, ""]) -> dict[str, Array]:
     """Profiles over the grid at the end of training, and what the networks generate together."""
-    weight_key, train_key, fresh_key = jax.random.split(key, 3)
-    dimension = int(system.dimension)
-    networks, seen = train(system, initial_networks(system, instance, weight_key), train_key)
+    train_key, fresh_key = jax.random.split(key)
+    dimension, rows = int(system.dimension), len(system.grid_times) * system.units
+    directions, *fresh = simulation.apart(*simulation.numbers(system, fresh_key, system.samples + rows), rows)
+    networks, seen = train(system, initial_networks(system, instance, directions), train_key)
     last: Seen = jax.tree.map(lambda leaf: leaf[-1], seen)
     net, at = TiedAutoencoder(system.units, 1, system.activation), setting.schedule(system)
 
@@ -30,7 +31,7 @@ def simulate_separate(system: FlowAutoencoder, instance: Start | None, key: Key[
         own = jax.tree.map(lambda leaf: leaf[m], networks)
         return simulation.denoised(net, own, 0, here, x)
 
-    fresh = simulation.numbers(system, fresh_key, system.samples)
+    gain = simulation.gain_over_skip(system, networks, *fresh)
     generated = simulation.euler(system, denoiser, at, fresh[1][1], fresh_key)
     weight = networks["params"]["weight"]
     return {
@@ -39,21 +40,23 @@ def simulate_separate(system: FlowAutoencoder, instance: Start | None, key: Key[
         "bias": last.bias.T,
         "cross": jnp.einsum("tid,uid->tu", weight, weight) / (dimension * system.units),
         "skip": networks["params"]["skip"][:, 0],
-        "gain": simulation.gain_over_skip(system, networks, *fresh),
+        "gain": gain,
         "density": simulation.histograms(system, generated),
         **simulation.measured(system, weight.reshape(-1, dimension), generated),
     }
 
 
-def initial_networks(system: FlowAutoencoder, instance: Start | None, key: Key[Array, ""]) -> Network:
+def initial_networks(
+    system: FlowAutoencoder, instance: Start | None, normal: Float[Array, "rows dimension"]
+) -> Network:
     """A stack of networks of the same overlaps: the same weights, or weights orthogonal outside the target."""
     times, dimension, directions = len(system.grid_times), int(system.dimension), system.directions
     if system.common_start:
-        one = simulation.initial_network(system, instance, key)["params"]["weight"]
+        one = simulation.initial_network(system, instance, normal[: system.units])["params"]["weight"]
         weight = jnp.broadcast_to(one, (times, *one.shape))
     else:
         begin = setting.start(system, instance)
-        frame = simulation.random_frame(key, times * system.units, dimension, directions, system.dtype)
+        frame = simulation.random_frame(normal, directions)
         outside = math.sqrt(dimension) * jnp.sqrt(jnp.asarray(system.spread, system.dtype))
         weight = outside * frame.reshape(times, system.units, dimension)
         weight = weight.at[:, :, :directions].add(math.sqrt(dimension) * begin.overlap)
@@ -65,7 +68,9 @@ def train(system: FlowAutoencoder, networks: Network, key: Key[Array, ""]) -> tu
     """All networks trained, each on its own samples or all on the same."""
     at, batch, dimension, times = setting.schedule(system), system.batch, int(system.dimension), len(system.grid_times)
     draw, own = simulation.target(system), 1 if system.sharing == "data" else times
-    each = jax.vmap(simulation.sgd_step(system, 1), in_axes=(0, 0 if own > 1 else None, 0 if own > 1 else None, None, 0))
+    each = jax.vmap(
+        simulation.sgd_step(system, 1), in_axes=(0, 0 if own > 1 else None, 0 if own > 1 else None, None, 0)
+    )
     here = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:, None], (times, batch)), at)
 
     def step(stack: Network, x1: Array, x0: Array) -> Network:

@@ -48,13 +48,44 @@ def predict(system: FlowAutoencoder, instance: Start | None, numerics: FlowNumer
         facts = {}
     else:
         law, ended = sampling.law_of(system, last.order, last.skip, numerics)
-        curves = {**_along(system, path), **_generated(system, law), "density": sampling.density(law, setting.edges(system))}
+        curves = {
+            **_along(system, path),
+            **_generated(system, law),
+            "density": sampling.density(law, setting.edges(system)),
+        }
         points = At(at.alpha, at.beta, at.gain, at.inner, last.skip)
         curves["skip"] = last.skip
         curves["gain"] = jax.vmap(lambda p: gain_over_skip(last.order, groups, p, system.activation))(points)
         facts = {"mean": sampling.mean(law)}
     shown = {observable.name: curves[observable.name] for observable in system.observables}
     return Prediction(shown, worst(status, ended), facts=facts)
+
+
+def generated_over_time(system: FlowAutoencoder, instance: Start | None, numerics: FlowNumerics) -> dict[str, Array]:
+    """What would be generated had training stopped at each recorded time: density, occupancy, spread, separation and
+    bulk variance, their axes as in the observables and the recorded time last.
+
+    For weights that all times share; the generations are not followed.
+    """
+    at, begin = setting.schedule(system), setting.start(system, instance)
+    order = Order(begin.overlap, begin.norm, jnp.zeros(system.units))
+    path, skips, _ = training.train(
+        training.target_groups(system, numerics),
+        at,
+        training.rates_of(system),
+        order,
+        setting.skip_start(system, at),
+        jnp.asarray(training.taus(system)),
+        numerics,
+        system.activation,
+    )
+
+    def stopped(now: tuple[Order, Array]) -> dict[str, Array]:
+        law, _ = sampling.law_of(system, *now, numerics)
+        return {**_generated(system, law), "density": sampling.density(law, setting.edges(system))}
+
+    made = jax.lax.map(stopped, (path, skips))
+    return {name: jnp.moveaxis(curve, 0, -1) for name, curve in made.items()}
 
 
 def _along(system: FlowAutoencoder, path: Order) -> dict[str, Array]:

@@ -48,7 +48,7 @@ class Basis(NamedTuple):
 
 def basis_of(order: Order) -> Basis:
     """An orthonormal basis that starts with the span of the weights; eq. (27)."""
-    units, directions = order.overlap.shape
+    directions = order.overlap.shape[1]
     root = jnp.linalg.cholesky(order.norm)
     within = jax.scipy.linalg.solve_triangular(root, order.overlap, lower=True).T
     left = jnp.eye(directions) - within @ within.T
@@ -78,9 +78,7 @@ def synthetic_group(
     return training.particle_group(centres, jnp.asarray(nodes), law.bulk, plane, weights), status
 
 
-def real_groups(
-    target: Mixture, basis: Basis, share: Float[Array, ""], numerics: FlowNumerics
-) -> tuple[Group, ...]:
+def real_groups(target: Mixture, basis: Basis, share: Float[Array, ""], numerics: FlowNumerics) -> tuple[Group, ...]:
     """The real target in the same coordinates, of total probability `share`."""
     units = basis.weights.shape[0]
     seen = Mixture(target.means @ basis.directions, share * target.shares, target.noise)

@@ -5,6 +5,8 @@ One hidden unit, no bias, an odd activation, the optimal skip; docs section 5, e
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -94,17 +96,25 @@ def resting_norms(system: FlowAutoencoder) -> list[tuple[float, bool]]:
 
     The lowest stable one is where uninformed weights settle; an unstable one above it bounds its basin.
     """
-    import scipy.optimize
-
     with jax.enable_x64(True):
         drift = jax.jit(lambda norms: jax.lax.map(lambda q: _rest_of(system, q).norm_drift, norms))
         grid = np.geomspace(*SCAN)
         values = np.asarray(drift(jnp.asarray(grid)))
         found: list[tuple[float, bool]] = []
         for i in np.flatnonzero(np.sign(values[1:]) != np.sign(values[:-1])):
-            root = scipy.optimize.brentq(lambda q: float(drift(jnp.asarray([q]))[0]), grid[i], grid[i + 1], rtol=1e-10)
-            found.append((float(root), bool(values[i] > 0)))
+            found.append(
+                (_bisected(lambda q: float(drift(jnp.asarray([q]))[0]), grid[i], grid[i + 1]), bool(values[i] > 0))
+            )
         return found
+
+
+def _bisected(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where `function` changes sign between `low` and `high`, to round-off of a few parts in 1e12."""
+    positive = function(low) > 0
+    for _ in range(60):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if (function(middle) > 0) == positive else (low, middle)
+    return math.sqrt(low * high)
 
 
 def threshold(system: FlowAutoencoder) -> float:

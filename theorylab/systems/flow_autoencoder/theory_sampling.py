@@ -105,13 +105,14 @@ def discrete_law(
     points: Noise,
     activation: str,
 ) -> Law:
-    """The law of the Euler sampler, and of the Euler-Maruyama sampler whose last step is without noise; eqs. (19)-(22)."""
+    """The law of the Euler and Euler-Maruyama samplers, the last step of which is without noise; eqs. (19)-(22)."""
     root = jnp.linalg.cholesky(order.norm)
     count = at.time.shape[0]
     # noise of the first steps only: the last lands on the denoised point
     stirred = diffusion * (jnp.arange(count) < count - 1)
-    stays = 1 + steps * (at.pull - stirred / at.alpha**2 + (at.push + stirred * at.beta / at.alpha**2) * skip)
-    pushes = steps * (at.push + stirred * at.beta / at.alpha**2) * at.gain
+    toward = at.push + stirred * at.beta / at.alpha**2
+    stays = 1 + jnp.asarray(steps) * (at.pull - stirred / at.alpha**2 + toward * skip)
+    pushes = steps * toward * at.gain
     sizes = jnp.sqrt(2 * stirred * steps)
     kicks = jnp.zeros((count, *points.first.shape)).at[: points.later.shape[0]].set(points.later) @ root.T
 
@@ -125,7 +126,9 @@ def discrete_law(
         kicks = jnp.zeros((count, 1, 1))
     first = points.first @ root.T
     begin = (first, jnp.zeros_like(first), jnp.ones(()))
-    (linear, pushed, variance), _ = jax.lax.scan(step, begin, (stays, pushes, sizes, at.inner, kicks))
+    (linear, pushed, variance), _ = jax.lax.scan(
+        step, begin, (stays, jnp.asarray(pushes), jnp.asarray(sizes), at.inner, kicks)
+    )
     return _law(order, root, points, linear, pushed, variance)
 
 
@@ -149,7 +152,7 @@ def flow_law(
     interpolate = skip_between(system, skip)
 
     def rhs(t: Float[Array, ""], state: tuple[Array, Array, Array], args: None) -> tuple[Array, Array, Array]:
-        linear, pushed, log_scale = state
+        linear, pushed, _ = state
         at = setting.schedule(system, t)
         f, _ = activate(system.activation, at.inner * (linear + pushed @ order.norm) + order.bias)
         stay = at.pull + at.push * interpolate(t)
@@ -243,4 +246,3 @@ def _turn(directions: int) -> Float[np.ndarray, "directions directions"]:
     generic[:, -1] = np.sqrt(np.arange(directions) + 1.3) + 0.1
     turned, _ = np.linalg.qr(generic[:, ::-1])
     return turned[:, ::-1]
-

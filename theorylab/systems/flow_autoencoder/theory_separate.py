@@ -1,6 +1,6 @@
 """A network for each time of the grid: their overlaps with the target and with one another; docs section 6.
 
-Blocks C^{tu} = W^t W^u^T / d are kept for all pairs of times, because a generated point has passed through all networks.
+Blocks C^{tu} = W^t W^u^T / d are kept for all pairs of times, because generated points pass through all networks.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ROUND_OFF = 1e-9
 
 
 class Networks(NamedTuple):
-    """Overlap M^t (times, units, directions), blocks C^{tu} (times, times, units, units), bias theta^t (times, units)."""
+    """Overlaps M^t (times, units, directions), blocks C^{tu} (times, times, units, units), biases (times, units)."""
 
     overlap: Float[Array, "times units directions"]
     cross: Float[Array, "times times units units"]
@@ -136,7 +136,8 @@ def shared_points(system: FlowAutoencoder, numerics: FlowNumerics) -> Shared:
     s, fields_ = system.directions, len(system.grid_times) * system.units
     *normal, label = quadrature.sobol_uniform([s, s, fields_, fields_, 1], numerics.particles, seed=4)
     parts = [jnp.asarray(quadrature.normal(part)) for part in normal]
-    return Shared(*parts, jnp.asarray(label[:, 0]))
+    first, second, noise, data = parts
+    return Shared(first, second, noise, data, jnp.asarray(label[:, 0]))
 
 
 def shared_noise(
@@ -185,7 +186,7 @@ def train(
     def rhs(now: Float[Array, ""], state: Networks, args: Any) -> Networks:
         group, rates, first = args
         b = training.skip_at(now, first, at, group.bulk, rates.skip)
-        return drift(state, group, at, b, rates, system.activation, shared)
+        return training.halted(drift(state, group, at, b, rates, system.activation, shared), state.cross)
 
     ends = tau[jnp.array([0, -1])]
     solution = ode.solve(
@@ -198,9 +199,7 @@ def train(
     return last, training.skip_at(ends[-1], first, at, group.bulk, rates.skip), status
 
 
-def law_of(
-    system: FlowAutoencoder, state: Networks, skip: Float[Array, "times"], numerics: FlowNumerics
-) -> Law:
+def law_of(system: FlowAutoencoder, state: Networks, skip: Float[Array, "times"], numerics: FlowNumerics) -> Law:
     """The law of the Euler sampler through all networks; eqs. (32), (33)."""
     times, units, directions = state.overlap.shape
     at = setting.schedule(system)
@@ -210,7 +209,7 @@ def law_of(
     whole = state.cross.transpose(0, 2, 1, 3).reshape(fields_, fields_)
     root = jnp.linalg.cholesky(whole + ROUND_OFF * jnp.trace(whole) * jnp.eye(fields_))
     begin = (jnp.asarray(first) @ root.T).reshape(-1, times, units)
-    stays = 1 + system.steps_in_time * (at.pull + at.push * skip)
+    stays = 1 + jnp.asarray(system.steps_in_time) * (at.pull + at.push * skip)
     pushes = system.steps_in_time * at.push * at.gain
 
     def step(carry: tuple[Array, Array], now: tuple[Array, ...]) -> tuple[tuple[Array, Array], None]:
@@ -220,7 +219,7 @@ def law_of(
         heard = jnp.einsum("pj,tij->pti", f, state.cross[:, m])
         return (stay * hidden + push * heard, stay * along + push * f @ state.overlap[m]), None
 
-    numbers = (jnp.arange(times), stays, pushes, at.inner)
+    numbers = (jnp.arange(times), jnp.asarray(stays), jnp.asarray(pushes), at.inner)
     (hidden, along), _ = jax.lax.scan(step, (begin, jnp.zeros((begin.shape[0], directions))), numbers)
     whitened = solve_triangular(root, flat, lower=True)
     scale = jnp.prod(stays)

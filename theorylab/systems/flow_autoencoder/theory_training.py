@@ -5,7 +5,7 @@ Equation numbers are those of docs/flow_autoencoder.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LARGEST_NORM = 1e6
 """Norms Q above this are called a divergence."""
+
+
+Slope = TypeVar("Slope")
 
 
 class Rates(NamedTuple):
@@ -126,6 +129,12 @@ def drift(
     )
 
 
+def halted(slope: Slope, norm: Float[Array, "..."]) -> Slope:
+    """The drift, or none once the norm has diverged: a blow-up would cost steps without end."""
+    gone = ~(jnp.max(jnp.abs(norm)) < 2 * LARGEST_NORM)
+    return jax.tree.map(lambda leaf: jnp.where(gone, 0.0, leaf), slope)
+
+
 def train(
     groups: tuple[Group, ...],
     at: Schedule,
@@ -149,7 +158,7 @@ def train(
     def rhs(now: Float[Array, ""], order: Order, args: Any) -> Order:
         tree_groups, tree_rates, first = args
         b = skip_at(now - tau[0], first, at, variance, each)
-        return drift(order, tree_groups, at, b, tree_rates, activation)
+        return halted(drift(order, tree_groups, at, b, tree_rates, activation), order.norm)
 
     solution = ode.solve(
         rhs, start, tau, (groups, rates, skip), rtol=numerics.rtol, atol=numerics.atol, max_steps=numerics.max_steps

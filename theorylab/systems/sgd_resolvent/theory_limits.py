@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from jaxtyping import Array, ArrayLike, Float
 
-from theorylab.core import require
-from theorylab.solvers.resolvent import Modes, renormalised_ridge, ridge_moments
+from theorylab.solvers.resolvent import (
+    Modes,
+    data_exponent,
+    model_exponent,
+    renormalised_ridge,
+    require_exponents,
+    ridge_moments,
+)
+
+__all__ = [
+    "compute_exponent",
+    "data_exponent",
+    "kernel_exponent",
+    "model_exponent",
+    "one_pass_exponent",
+    "ridge_loss",
+    "time_exponent",
+]
 
 
 def ridge_loss(
@@ -19,38 +35,21 @@ def ridge_loss(
     return ridge_moments(modes, kappa, samples, width, noise**2).same - noise**2  # pyright: ignore[reportOperatorIssue]
 
 
-def _check_exponents(capacity: float, source: float) -> None:
-    require(capacity > 1, f"a power law's exponents need capacity above 1, got {capacity}")
-    require(source > 1, f"a power law's exponents need source above 1, got {source}")
-
-
 def time_exponent(capacity: float, source: float) -> float:
     """loss ~ t^-x with data and model unlimited, gradient flow; eq. (20). Raises: `Refused`."""
-    _check_exponents(capacity, source)
+    require_exponents(capacity, source)
     return (source - 1) / capacity
 
 
 def kernel_exponent(capacity: float) -> float:
     """Noise kernel of one-pass SGD ~ t^-x; eq. (20). Raises: `Refused`."""
-    _check_exponents(capacity, 2.0)
+    require_exponents(capacity, 2.0)
     return 2 - 1 / capacity
 
 
 def one_pass_exponent(capacity: float, source: float) -> float:
     """loss ~ t^-x of one-pass SGD without label noise: the slower of signal and noise kernel; eq. (20)."""
     return min(time_exponent(capacity, source), kernel_exponent(capacity))
-
-
-def data_exponent(capacity: float, source: float) -> float:
-    """loss ~ P^-x with time and model unlimited, no label noise; eq. (20). Raises: `Refused`."""
-    _check_exponents(capacity, source)
-    return min(source - 1, 2 * capacity)
-
-
-def model_exponent(capacity: float, source: float) -> float:
-    """loss ~ N^-x with time and data unlimited; eq. (20). Raises: `Refused`."""
-    _check_exponents(capacity, source)
-    return min(source - 1, capacity)
 
 
 def compute_exponent(capacity: float, source: float) -> float:

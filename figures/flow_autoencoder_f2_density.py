@@ -1,0 +1,27 @@
+"""F2: the generated density along the target's direction at 4, 16 and 40 samples a dimension.
+
+In the title the Kolmogorov-Smirnov distance, at the bins' edges, between the runs together and the theory.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from flow_autoencoder_common import COLOURS, generated, save, simulate, target_density
+
+from theorylab.systems.flow_autoencoder import FlowAutoencoder
+from theorylab.systems.flow_autoencoder.presets import BIMODAL
+
+figure, axes = plt.subplots(1, 3, figsize=(7.5, 2.7), sharey=True, layout="constrained")
+system = FlowAutoencoder(**{**BIMODAL, "duration": 40.0, "records": 10, "bins": 80})
+theory, x = generated(system)["density"][0], system.coordinates()["position"]
+for axis, tau in zip(axes, (4.0, 16.0, 40.0), strict=True):
+    predicted = theory[:, int(tau / 4)]
+    fields = {**BIMODAL, "duration": tau, "records": 1, "dimension": 400, "samples": 2000, "bins": 80}
+    runs = simulate(FlowAutoencoder(**fields), 8)["density"][:, 0].mean(0)
+    distance = np.abs(np.cumsum(runs - predicted)).max() * (x[1] - x[0])
+    axis.plot(x, target_density(system, x), color="0.6", linestyle="--", label="target")
+    axis.plot(x, predicted, color=COLOURS[0], label="theory")
+    axis.plot(x, runs, "o", color=COLOURS[1], markersize=3, label="d = 400")
+    axis.set(xlabel="v · X", title=f"τ = {tau:g}, KS {distance:.3f}", xlim=(-7, 7))
+axes[0].set_ylabel("density")
+axes[0].legend()
+save(figure, __file__)
