@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from toy import Toy
 
 import theorylab as tl
 from theorylab.core.casting import cast
+from theorylab.engine import lanes
 from theorylab.engine.programs import MEMORY_VARIABLE, traces
 
 KEY = jax.random.key(3)
@@ -38,8 +40,9 @@ def test_a_run_depends_on_its_index_and_the_key_only():
     assert len({row.tobytes() for row in whole}) == 64
 
 
-def test_two_devices_give_bit_for_bit_what_one_gives(tmp_path):
-    assert len(jax.local_devices()) == 2
+def test_two_devices_give_bit_for_bit_what_one_gives(tmp_path, monkeypatch):
+    monkeypatch.setenv(lanes.VARIABLE, "2")
+    assert len(lanes.devices()) == 2
     here = tl.simulate(Toy(disorder=True), runs=96, key=KEY).curves["loss"]
     script = (
         "import jax, numpy, sys; from toy import Toy; import theorylab as tl;"
@@ -47,9 +50,22 @@ def test_two_devices_give_bit_for_bit_what_one_gives(tmp_path):
         "numpy.save(sys.argv[1], tl.simulate(Toy(disorder=True), runs=96, key=jax.random.key(3)).curves['loss'])"
     )
     out = tmp_path / "one.npy"
-    environment = {**os.environ, "XLA_FLAGS": "", "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "XLA_FLAGS": "", lanes.VARIABLE: "1", "PYTHONPATH": str(TESTS)}
     subprocess.run([sys.executable, "-c", script, str(out)], env=environment, check=True)
     np.testing.assert_array_equal(here, np.load(out))
+
+
+def test_lapack_in_a_simulation_does_not_hang_where_jax_has_two_cpu_devices():
+    assert len(jax.local_devices()) == 2
+
+    def mine(system, instance, key):
+        q, _ = jnp.linalg.qr(jax.random.normal(key, (100, 100), system.dtype))
+        curve = system._curve(instance) * jnp.linalg.norm(q[0])
+        return {"loss": curve, "total": curve.sum()}
+
+    np.testing.assert_allclose(
+        tl.simulate(Toy(), runs=64, using=mine).mean["loss"], np.exp(-0.1 * np.arange(20)), rtol=1e-5
+    )
 
 
 def test_simulation_is_float32_unless_exactness_is_asked_for():

@@ -24,6 +24,7 @@ from theorylab.core.casting import Precision, cast, in_precision
 from theorylab.core.registry import name_of
 from theorylab.engine import instances as instances_
 from theorylab.engine import mesh, moments, sources, store
+from theorylab.engine.lanes import Lanes
 from theorylab.engine.programs import Program, memory_budget, program
 from theorylab.engine.progress import Progress, Silent
 
@@ -347,32 +348,25 @@ def _compute(
         if work.reused:
             progress.note(f"{job}: all {work.reused} tiles were stored, nothing is simulated")
         return 0.0
-    devices = jax.local_devices()[: len(own)]
     seconds = 0.0
     progress.start(job, len(own), work.reused)
     announced = False
     with in_precision(plan.precision), _finish_then_stop() as interrupted:
-        arguments = plan.arguments(_filled(own[: len(devices)], len(devices)))
-        before = time.perf_counter()
-        made = plan.program(devices, arguments)
-        seconds_compile = time.perf_counter() - before
-        for done in range(0, len(own), len(devices)):
-            group = own[done : done + len(devices)]
-            if done:
-                arguments = plan.arguments(_filled(group, len(devices)))
+        lanes = Lanes(plan, own)
+        for done in range(0, len(own), lanes.width):
+            group = own[done : done + lanes.width]
             begun = time.perf_counter()
-            result = jax.device_get(made.call(*arguments))
+            found = lanes.run(group)
             lasted = time.perf_counter() - begun
             seconds += lasted
-            for place, tile in enumerate(group):
-                arrays = {n: np.asarray(v[place] if len(devices) > 1 else v) for n, v in result.items()}
+            for tile, arrays in zip(group, found, strict=True):
                 keep_tile(tile, arrays, lasted / len(group))
             now = done + len(group)
             progress.step(now)
             left = seconds / now * (len(own) - now)
             if left > LONG and not announced:
                 announced = True
-                progress.note(f"{job}: about {left / 60:.1f} minutes left, {made.peak / 2**20:.0f} MiB at a time")
+                progress.note(f"{job}: about {left / 60:.1f} minutes left, {lanes.peak / 2**20:.0f} MiB at a time")
             if interrupted() and now < len(own):
                 progress.end()
                 kept = "they are stored: the same command resumes" if work.stored else "nothing is stored"
@@ -380,7 +374,7 @@ def _compute(
                     f"{job}: {work.reused + now} of {work.reused + len(own)} tiles are done; {kept}"
                 )
     progress.end()
-    return seconds_compile
+    return lanes.seconds_compile
 
 
 @contextmanager
@@ -402,11 +396,6 @@ def _writing(shelf: store.Shelf | None) -> Iterator[Callable[[str, dict[str, np.
         yield write
     for one in waiting:
         one.result()
-
-
-def _filled(group: list[int], devices: int) -> list[int]:
-    """A short last group, filled up with a tile that is thrown away: one program serves all groups."""
-    return group + group[-1:] * (devices - len(group))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from theorylab.core.system import AbstractSystem
 
-SIMULATION_BASE = ("theorylab.core.casting", "theorylab.engine.ensemble")
+SIMULATION_BASE = ("theorylab.core.casting", "theorylab.engine.ensemble", "theorylab.engine.lanes")
 """Modules that touch every simulation's numbers."""
 THEORY_BASE = ("theorylab.core.casting", "theorylab.core.numerics", "theorylab.compare")
 """Modules that touch every prediction's or verdict's numbers."""

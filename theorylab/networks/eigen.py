@@ -11,8 +11,9 @@ from jaxtyping import Array, Float
 def eigh(matrix: Float[Array, "n n"]) -> tuple[Float[Array, "n"], Float[Array, "n n"]]:
     """Eigenvalues, ascending, and eigenvectors of a symmetric matrix; under `vmap` one matrix after another.
 
-    On CPUs a batch is spread over XLA's own thread pool and waits for it: two programs that do so at once (one
-    on each device) wait for each other for ever (jax 0.10.2, two host devices on two cores). One by one they do not.
+    Seen with jax 0.10.2, two host devices on two cores: two programs with batched decompositions inside loops,
+    running at once, hung; one matrix after another they did not. A batched decomposition alone did not hang; the
+    cause (threads of one pool waiting for each other?) is not established.
     """
     values, vectors = jnp.linalg.eigh(matrix)
     return values, vectors

@@ -64,7 +64,7 @@ def schedule(system: FlowAutoencoder, time: Float[ArrayLike, "*times"] | None = 
 
 
 def optimal_skip(at: Schedule, noise: Float[ArrayLike, ""]) -> Float[Array, "*times"]:
-    """b*_t = beta sigma^2 / Delta, the skip of least error on isotropic noise; eq. (9)."""
+    """b*_t = beta sigma^2 / Delta, the skip of least error on isotropic noise; eq. (8)."""
     return at.beta * noise**2 / (at.alpha**2 + at.beta**2 * noise**2)
 
 

@@ -95,7 +95,7 @@ def particle_group(
 
 
 def mean_bulk(groups: tuple[Group, ...]) -> Float[Array, ""]:
-    """<sigma_j^2>, the variance that the skip sees; eq. (9)."""
+    """<sigma_j^2>, the variance that the skip sees; eq. (8)."""
     return jnp.sum(jnp.stack([jnp.sum(group.weights) * group.bulk for group in groups]))
 
 

@@ -3,7 +3,7 @@
     python -m theorylab.systems.rf_ensembles.networks --out results/rf_networks
 
 At a fixed total number of parameters; weight decay and richness are tuned for each K on validation data. Every
-(regime, K, richness) is a file of its own, so that an interrupted experiment resumes; docs/rf_ensembles.md section 8.
+(regime, K, richness, decay) is a file of its own, so an interrupted experiment resumes; docs/rf_ensembles.md section 8.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def check(richness: Sequence[float], decay: Sequence[float]) -> None:
     for gamma in richness:
         require(gamma > 0 and math.isfinite(gamma), f"richness must be positive, got {gamma}")
     for wd in decay:
-        require(0 <= wd and RATE * wd < 1, f"rate x decay must be in [0, 1), got {RATE} x {wd}")
+        require(wd >= 0 and RATE * wd < 1, f"rate x decay must be in [0, 1), got {RATE} x {wd}")
 
 
 def output(
@@ -169,7 +169,25 @@ def keep(folder: Path, asked: dict[str, Any], found: dict[str, np.ndarray]) -> N
 
 
 def _file(asked: dict[str, Any]) -> str:
-    return f"{asked['regime']['name']}-{asked['members']}-{asked['richness']:g}.json"
+    return f"{asked['regime']['name']}-{asked['members']}-{asked['richness']:g}-{asked['decay']:g}.json"
+
+
+def _row(
+    folder: Path, regime: Regime, members: int, richness: float, decays: Sequence[float], runs: int, steps: int
+) -> dict[str, np.ndarray]:
+    """Losses at one richness for every decay, of shape (runs, decay); what is stored is not computed again."""
+
+    def asked(wd: float) -> dict[str, Any]:
+        question = {"regime": asdict(regime), "members": members, "richness": richness, "decay": wd}
+        return question | {"runs": runs, "steps": steps}
+
+    missing = [wd for wd in decays if stored(folder, asked(wd)) is None]
+    if missing:
+        found = losses(regime, members, richness, missing, runs, steps)
+        for i, wd in enumerate(missing):
+            keep(folder, asked(wd), {name: table[:, i] for name, table in found.items()})
+    columns = [stored(folder, asked(wd)) or {} for wd in decays]
+    return {name: np.stack([one[name] for one in columns], -1) for name in ("validation", "test", "wrong")}
 
 
 def chosen(grid: dict[float, dict[str, np.ndarray]], decay: Sequence[float]) -> dict[str, Any]:
@@ -205,7 +223,7 @@ def experiment(
     """Every regime and K, tuned; paired differences of the test loss to K = 1 with standard errors.
 
     Arguments:
-      widen: how often an optimum at the edge of the richness grid widens it by a factor of 2.
+      widen: how often an optimum at the grid's edge widens it, by a factor of 2.
 
     Raises: `Refused` for values out of range.
     """
@@ -215,24 +233,17 @@ def experiment(
     for regime in REGIMES:
         single = None
         for k in members:
-            grid: dict[float, dict[str, np.ndarray]] = {}
-            wanted = sorted(richness)
-            for _ in range(widen + 1):
-                for gamma in wanted:
-                    if gamma not in grid:
-                        asked = {"regime": asdict(regime), "members": k, "richness": gamma, "decay": list(decay)}
-                        asked |= {"runs": runs, "steps": steps}
-                        found = stored(folder, asked)
-                        if found is None:
-                            found = losses(regime, k, gamma, decay, runs, steps)
-                            keep(folder, asked, found)
-                        grid[gamma] = found
-                best = chosen(grid, decay)
-                if "richness" not in best["edge"]:
+            gammas, decays = sorted(richness), sorted(decay)
+            best, grid = {}, {}
+            for widened in range(widen + 1):
+                grid = {g: _row(folder, regime, k, g, decays, runs, steps) for g in gammas}
+                best = chosen(grid, decays)
+                if not best["edge"] or widened == widen:
                     break
-                low = best["richness"] == min(grid)
-                wanted = [min(grid) / 2 if low else max(grid) * 2]
-            best = chosen(grid, decay)
+                if "richness" in best["edge"]:
+                    gammas = [gammas[0] / 2, *gammas] if best["richness"] == gammas[0] else [*gammas, 2 * gammas[-1]]
+                if "decay" in best["edge"] and RATE * 2 * decays[-1] < 1:
+                    decays = [*decays, 2 * decays[-1]]
             test = best.pop("test")
             wrong = best.pop("wrong")
             single = test if single is None else single

@@ -51,7 +51,7 @@ DIGITS = Case(
 )
 
 PRESETS = {
-    "quick": Preset((FEW, MANY, BUDGET, DIGITS), 20.0),
+    "quick": Preset((FEW, MANY, BUDGET, DIGITS), 14.0),
     "paper": Preset(
         (
             Case(
