@@ -1,6 +1,6 @@
 """Overhead of the ensemble engine against a bare `jit(vmap(simulate))` over the same tiles. Prints JSON.
 
-    python benchmarks/engine.py [--tiles 8] [--repeats 7]
+python benchmarks/engine.py [--tiles 8] [--repeats 7]
 """
 
 from __future__ import annotations

@@ -429,7 +429,7 @@ def test_ensembles_follow_the_theory(compared) -> None:
     assert {words.pop(name) for name in ("risk", "member_risk", "feature_variance", "train_error", "gcv", "bias")} == {
         "agrees"
     }
-    # 160 runs need not decide on the variance over data within 10 %
+    # 160 runs need not decide on the variance over data within 5 %
     assert words["data_variance"] in ("agrees", "undecided")
 
 

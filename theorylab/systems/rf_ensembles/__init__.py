@@ -37,10 +37,6 @@ DIGITS = 1797
 """Images in the digits set: its kernel's modes."""
 DIGITS_MARGIN = 0.15
 """Equivalents of Gaussian data hold for measured kernels to 2-15 %, not exactly."""
-VARIANCE_MARGIN = 0.1
-"""Of the variance over data: a tenth to a third of the risk where it is largest, and the noisiest part to measure."""
-SMALL_RIDGE = 1e-5
-"""Ridge, relative to the trace, below which runs in single precision lose digits."""
 
 
 def _as_values(value: Any) -> Any:
@@ -222,9 +218,7 @@ class RFEnsembles(AbstractSystem[None]):
         if not digits:
             found.append(Observable("bias", "squared bias", axis, "linear", margin))
             if not math.isinf(self.samples):
-                found.append(
-                    Observable("data_variance", "variance over data and noise", axis, "linear", VARIANCE_MARGIN)
-                )
+                found.append(Observable("data_variance", "variance over data and noise", axis, "linear", margin))
             if not math.isinf(self.width):
                 found.append(
                     Observable("feature_variance", "one member's variance over features", axis, "linear", margin)
