@@ -37,6 +37,8 @@ DIGITS = 1797
 """Images in the digits set: its kernel's modes."""
 DIGITS_MARGIN = 0.15
 """Equivalents of Gaussian data hold for measured kernels to 2-15 %, not exactly."""
+SMALL_RIDGE = 1e-5
+"""Ridge, relative to the trace, below which runs in single precision lose digits."""
 
 
 def _as_values(value: Any) -> Any:
