@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +113,7 @@ def test_a_sweep_in_a_preset_is_one_comparison_a_value(capsys):
         ("rates-rate_0p1", 0.1),
         ("rates-rate_0p2", 0.2),
     ]
+    assert Path("results/toy/sweep_rate.png").exists()
 
 
 def test_two_shards_and_one_reader_simulate_every_tile_once(capsys):

@@ -108,6 +108,8 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
         fresh = sum(not result["cached"] for result in session.results)
         others = "" if fresh == len(session.results) else "; the others were stored, and nothing of them is simulated"
         print(f"\n{fresh} of {len(session.results)} cases computed now{others}")
+        for figure in session.overviews:
+            print(f"sweep: {figure}")
         print(f"report: {options.out / PAGE}")
     return code
 

@@ -26,6 +26,8 @@ class Job:
     runs: int
     sizes: tuple[int, ...]
     command: str
+    swept: tuple[str, str, float] | None = None
+    """Case, coupling and value, where the job is one setting of a sweep over one coupling."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -147,6 +149,7 @@ def _swept(job: Job) -> list[Job]:
                 case=dataclasses.replace(job.case, name=label.replace(".", "p").replace("+", ""), sweep={}),
                 system=dataclasses.replace(job.system, **changes),
                 command=f"{job.command} {options}",
+                swept=(job.case.name, *next(iter(changes.items()))) if len(changes) == 1 else None,
             )
         )
     return expanded

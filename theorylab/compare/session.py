@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 
 from theorylab.compare.arguments import Job
 from theorylab.compare.case import Options, run
-from theorylab.compare.export import CONFIG, CURVES, FIGURE, VERDICT, load_verdict
+from theorylab.compare.export import CONFIG, CURVES, FIGURE, VERDICT, load, load_verdict
 from theorylab.core import Refused
 from theorylab.engine import files, sources, store
 from theorylab.engine.ensemble import Incomplete
@@ -25,10 +25,12 @@ LONG = 60.0
 
 @dataclass(frozen=True)
 class Session:
-    """Results of several jobs: what verdict.json says of each, and what other shards still have to do."""
+    """Results of several jobs: what verdict.json says of each, what other shards still have to do, and the figures of
+    sweeps."""
 
     results: list[dict[str, Any]]
     incomplete: list[str]
+    overviews: list[Path]
 
 
 def fingerprint(job: Job, key: Key[Array, ""], options: Options) -> str:
@@ -101,7 +103,25 @@ def run_jobs(jobs: Sequence[Job], out: Path, seed: int, options: Options) -> Ses
             results.append({**load_verdict(folder), "cached": False, "figure": str(folder / FIGURE)})
     if results:
         write_page(out, results)
-    return Session(results, incomplete)
+    overviews = write_overviews(out, [job for job in jobs if (out / job.name / job.case.name / VERDICT).exists()])
+    return Session(results, incomplete, overviews)
+
+
+def write_overviews(out: Path, jobs: Sequence[Job]) -> list[Path]:
+    """One figure for all sweeps of a system over the same coupling, theory and simulation against its value."""
+    from theorylab.report.sweeps import Swept, overview
+    from theorylab.report.sweeps import save as save_figure
+
+    groups: dict[tuple[str, str], dict[str, list[Swept]]] = {}
+    for job in jobs:
+        if job.swept is not None:
+            case, field, value = job.swept
+            data = load(out / job.name / job.case.name, job.system)
+            groups.setdefault((job.name, field), {}).setdefault(case, []).append(Swept(value, data))
+    return [
+        save_figure(overview(cases, field), out / name / f"sweep_{field}.png")
+        for (name, field), cases in groups.items()
+    ]
 
 
 def write_page(out: Path, results: Sequence[dict[str, Any]]) -> Path:
