@@ -39,6 +39,12 @@ def traces() -> int:
     return _traces
 
 
+def clear() -> None:
+    """Forget all compiled programs, and JAX's own: a process that compiles thousands runs out of memory maps."""
+    _PROGRAMS.clear()
+    jax.clear_caches()
+
+
 def _signature(args: tuple[Any, ...]) -> Hashable:
     leaves, structure = jax.tree.flatten(args)
     kinds = tuple((jax.numpy.shape(leaf), str(jax.numpy.result_type(leaf))) for leaf in leaves)
