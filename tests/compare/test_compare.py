@@ -213,3 +213,17 @@ def test_a_users_own_simulation_is_not_taken_for_deterministic():
 def test_a_prediction_in_a_callers_own_float32_says_so():
     with jax.enable_x64(False), pytest.warns(UserWarning, match="enable_x64"):
         jax.grad(lambda rate: tl.predict(dataclasses.replace(Toy(), rate=rate)).curves["loss"][7])(0.1)
+
+
+def test_a_densitys_verdict_gives_its_kolmogorov_smirnov_distance():
+    class Density(Toy):
+        @property
+        def observables(self):
+            return (tl.Observable("loss", "density", scale="density"),)
+
+    found = tl.compare.run(Density(), runs=32, key=KEY).rungs[0].agreements["loss"]
+    time = np.arange(20)
+    shape = np.exp(-0.1 * time)
+    runs = tl.simulate(Density(), runs=32, key=KEY).mean["loss"]
+    distance = np.abs(np.cumsum(runs - shape)).max() / shape.sum()
+    assert found.reason == f"Kolmogorov-Smirnov distance {distance:.2g}"
