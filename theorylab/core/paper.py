@@ -16,6 +16,28 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What became of a claim.
+
+    Arguments:
+      measured: the number that the claim is about.
+      error: its standard error, or numerical error; 0 where it is exact to the digits shown.
+      expected: what the claim says of the number, in words.
+      holds: None where the number does not decide.
+    """
+
+    measured: float
+    error: float
+    expected: str
+    holds: bool | None
+
+    @property
+    def word(self) -> str:
+        """holds, fails or undecided."""
+        return "undecided" if self.holds is None else "holds" if self.holds else "fails"
+
+
+@dataclass(frozen=True)
 class Paper:
     """A paper: title, authors, year, arXiv identifier, claims."""
 

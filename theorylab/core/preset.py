@@ -45,15 +45,28 @@ class Case:
 
 @dataclass(frozen=True)
 class Preset:
-    """Cases that belong together, and what they cost on two cores, in seconds, compilation included."""
+    """Cases that belong together, or an experiment that has no verdict.
 
-    cases: tuple[Case, ...]
-    seconds: float
+    Arguments:
+      cases: what is compared.
+      seconds: cost on two cores, compilation included.
+      experiment: "package.module:function" in place of cases; the function takes `Cells` and returns an `Outcome`.
+      about: what the preset shows, one line.
+    """
+
+    cases: tuple[Case, ...] = ()
+    seconds: float = 0.0
+    experiment: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
         names = [case.name for case in self.cases]
-        require(len(names) > 0, "a preset needs at least one case")
+        require(
+            bool(names) != bool(self.experiment),
+            "a preset needs at least one case, or an experiment in place of cases",
+        )
         require(len(set(names)) == len(names), f"case names of a preset must differ: {names}")
+        require(self.seconds > 0, f"a preset says what it costs: seconds must be positive, got {self.seconds}")
 
     def case(self, name: str) -> Case:
         """The case of that name. Raises: `Refused` with the names there are."""
