@@ -12,11 +12,16 @@ import numpy as np
 from theorylab.core import (
     AbstractSystem,
     Case,
+    Cells,
+    Claim,
+    Finding,
     Observable,
+    Outcome,
     Paper,
     Prediction,
     Preset,
     Status,
+    Table,
     coupling,
     require,
     require_size,
@@ -24,11 +29,50 @@ from theorylab.core import (
 )
 
 
+def measured(cells: Cells) -> Outcome:
+    """Two cells, a table and a figure."""
+    found = [float(cells({"size": n}, lambda n=n: _square(n))["square"]) for n in (2, 3)]
+
+    def figure() -> Any:
+        from matplotlib.figure import Figure
+
+        made = Figure(figsize=(2, 2))
+        made.add_subplot().plot([2, 3], found)
+        return made
+
+    rows = tuple((n, value) for n, value in zip((2, 3), found, strict=True))
+    return Outcome((Table("squares", ("size", "square"), rows),), {"squares": figure}, ("it grows",), {"best": found})
+
+
+def _square(n: int) -> dict[str, Any]:
+    CALLS.append(n)
+    return {"square": jnp.asarray(n * 1.0) ** 2}
+
+
+CLAIMS = (
+    Claim("half-life", "A loss halves in ln 2 over the rate.", "right"),
+    Claim("cannot be seen", "Half a unit.", "wrong"),
+)
+CALLS: list[int] = []
+"""Sizes that were measured."""
+
+
+def half_life() -> Finding:
+    """ln 2 / 0.1."""
+    return Finding(float(np.log(2) / 0.1), 0.0, "6.93", True)
+
+
+def cannot_be_seen() -> Finding:
+    """Too noisy a number."""
+    return Finding(1.0, 2.0, "0.5", None)
+
+
 class Toy(AbstractSystem[Any]):
     """Noisy exponential decay."""
 
-    paper = Paper("Decay", ("Ada Example", "Bo Sample"), 2025, "2501.00001")
+    paper = Paper("Decay", ("Ada Example", "Bo Sample"), 2025, "2501.00001", CLAIMS)
     presets: ClassVar = {
+        "measured": Preset(seconds=1, experiment="toy:measured", about="two squares"),
         "quick": Preset((Case("right"), Case("wrong", fields={"wrong": 0.5})), 1),
         "one": Preset((Case("right"),), 1),
         "broken": Preset((Case("diverges", fields={"blow_up": 1.0}), Case("wrong", fields={"wrong": 0.5})), 1),

@@ -76,18 +76,22 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
     from theorylab.compare import arguments
 
     _configure(options)
+    if options.claims:
+        return _claims(options)
     jobs = arguments.jobs(options, rest, argv)
+    asked = arguments.experiments(options)
 
     from theorylab.compare.case import Options
     from theorylab.compare.comparison import exit_code
-    from theorylab.compare.session import PAGE, run_jobs
+    from theorylab.compare.session import PAGE, Session, run_jobs
     from theorylab.core import registry
     from theorylab.engine.progress import Lines, Silent
+    from theorylab.report import plain
 
     progress = Silent() if options.quiet else Lines()
     if options.against is not None:
         return _against(options, jobs)
-    cost = sum(registry.load(name).presets[options.preset].seconds for name in {job.name for job in jobs})
+    cost = sum(registry.load(name).presets[options.preset].seconds for name in {job.name for job in [*jobs, *asked]})
     if cost > LONG:
         progress.note(f"{options.preset}: about {cost / 60:.0f} minutes on two cores; what is stored is not run again")
     chosen = Options(
@@ -97,13 +101,19 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
         shard=arguments.shard(options.shard),
         force=options.force,
     )
-    session = run_jobs(jobs, options.out, options.seed, chosen)
+    session = run_jobs(jobs, options.out, options.seed, chosen) if jobs else Session([], [], [])
+    outcomes = _experiments(options, asked, progress)
     for sentence in session.incomplete:
         progress.note(sentence)
     code = exit_code([result["verdict"] for result in session.results])
     if options.json:
-        _print_json(session.results, code)
-    elif session.results:
+        _print_json(session.results, code, outcomes)
+        return code
+    for outcome in outcomes:
+        print(plain.outcome(outcome), end="\n\n")
+    if outcomes and not session.results:
+        print(f"report: {options.out / PAGE}")
+    if session.results:
         _print_table(session.results)
         fresh = sum(not result["cached"] for result in session.results)
         others = "" if fresh == len(session.results) else "; the others were stored, and nothing of them is simulated"
@@ -111,6 +121,38 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
         for figure in session.overviews:
             print(f"sweep: {figure}")
         print(f"report: {options.out / PAGE}")
+    return code
+
+
+def _experiments(options: argparse.Namespace, asked: Sequence[Any], progress: Any) -> list[dict[str, Any]]:
+    from theorylab.compare import experiments
+    from theorylab.compare.session import write_page
+    from theorylab.engine.store import default_root
+
+    found = [experiments.run(one, options.out, default_root(), options.data, options.force, progress) for one in asked]
+    if found:
+        write_page(options.out, [])
+    return found
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from theorylab.compare import claims
+    from theorylab.compare.session import write_page
+    from theorylab.core import registry
+    from theorylab.engine import files
+    from theorylab.engine.progress import Lines, Silent
+    from theorylab.report import plain
+
+    files.check_writable(options.out)
+    names = [options.system] if options.system else list(registry.names())
+    progress = Silent() if options.quiet else Lines()
+    found = [row for name in names for row in claims.checked(name, options.out, progress)]
+    code = claims.exit_code(found)
+    if options.json:
+        print(json.dumps({"exit_code": code, "claims": found}, indent=2, ensure_ascii=False))
+    else:
+        print(plain.claims(found))
+    write_page(options.out, [])
     return code
 
 
@@ -150,10 +192,11 @@ def _against(options: argparse.Namespace, jobs: Sequence[Any]) -> int:
     return code
 
 
-def _print_json(results: Sequence[dict[str, Any]], code: int) -> None:
+def _print_json(results: Sequence[dict[str, Any]], code: int, experiments: Sequence[dict[str, Any]] = ()) -> None:
     from theorylab.compare.export import SCHEMA
 
-    print(json.dumps({"schema": SCHEMA, "exit_code": code, "results": list(results)}, indent=2, ensure_ascii=False))
+    said = {"schema": SCHEMA, "exit_code": code, "results": list(results), "experiments": list(experiments)}
+    print(json.dumps(said, indent=2, ensure_ascii=False))
 
 
 def _print_table(results: Sequence[dict[str, Any]]) -> None:

@@ -30,6 +30,15 @@ class Job:
     """Case, coupling and value, where the job is one setting of a sweep over one coupling."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """An experiment of a system, and the command that runs it."""
+
+    name: str
+    preset: str
+    command: str
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise Refused(message)
@@ -49,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
     add("--runs", type=int, metavar="N", help="independent runs, in place of the case's own number")
     add("--seed", type=int, default=0, metavar="N", help="seed of the random key (default: 0)")
     add("--sizes", type=int, nargs="+", metavar="N", help="finite-size ladder: simulate each size and extrapolate")
+    add("--claims", action="store_true", help="check the papers' claims, each by a number, instead of comparing")
+    add("--data", type=Path, metavar="DIR", help="folder of your own data sets, for presets that need one")
     add("--against", type=Path, metavar="FILE.csv", help="judge your own measured curves in place of a simulation")
     add("--out", type=Path, default=Path("results"), metavar="DIR", help='where results go (default: "results")')
     add("--json", action="store_true", help="print one JSON object and nothing else on standard output")
@@ -98,6 +109,10 @@ def jobs(options: argparse.Namespace, rest: list[str], argv: Sequence[str]) -> l
             require(not options.system, f"{name} has no preset {options.preset!r}; it has: {', '.join(cls.presets)}")
             continue
         preset = cls.presets[options.preset]
+        if preset.experiment:
+            refused = f"preset {options.preset!r} of {name} is an experiment, which takes neither cases nor {rest}"
+            require(not (rest or options.case or options.runs or options.sizes), refused)
+            continue
         cases = (preset.case(options.case),) if options.case else preset.cases
         if rest and not options.case:
             cases = cases[:1]
@@ -113,7 +128,19 @@ def jobs(options: argparse.Namespace, rest: list[str], argv: Sequence[str]) -> l
                 else _command(name, options, case)
             )
             found += _swept(Job(name, options.preset, case, system, runs, sizes, command))
-    require(bool(found), f"no system has a preset {options.preset!r}")
+    require(bool(found or experiments(options)), f"no system has a preset {options.preset!r}")
+    return found
+
+
+def experiments(options: argparse.Namespace) -> list[Asked]:
+    """Presets of that name that are experiments."""
+    names = [options.system] if options.system else list(registry.names())
+    found = []
+    for name in names:
+        preset = registry.load(name).presets.get(options.preset)
+        if preset is not None and preset.experiment:
+            data = ["--data", str(options.data)] if options.data else []
+            found.append(Asked(name, options.preset, " ".join([PROGRAM, name, "--preset", options.preset, *data])))
     return found
 
 
@@ -179,7 +206,7 @@ def listing() -> str:
         cls = registry.load(name)
         lines += [f"{name}: {summary(cls)}", f"  {cls.paper.short}, {cls.paper.title}, {cls.paper.url}"]
         for preset_name, preset in cls.presets.items():
-            cases = ", ".join(case.name for case in preset.cases)
+            cases = ", ".join(case.name for case in preset.cases) or f"experiment. {preset.about}"
             lines.append(f"  --preset {preset_name} (about {_cost(preset.seconds)} on two cores): {cases}")
         lines += [f"  claim {claim.name}: {claim.statement}" for claim in cls.paper.claims]
         lines.append("")

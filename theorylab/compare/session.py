@@ -12,6 +12,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Key
 
+from theorylab.compare import claims, experiments
 from theorylab.compare.arguments import Job
 from theorylab.compare.case import Options, run
 from theorylab.compare.export import CONFIG, CURVES, FIGURE, VERDICT, load, load_verdict
@@ -138,5 +139,25 @@ def write_page(out: Path, results: Sequence[dict[str, Any]]) -> Path:
         at = (found["system"], found["case"])
         figure = path.parent / FIGURE
         every.append(new.get(at, {**found, "cached": True, "figure": str(figure) if figure.exists() else None}))
-    page(every, out / PAGE)
+    page(every, out / PAGE, experiments=_outcomes(out), claims=_claims(out))
     return out / PAGE
+
+
+def _outcomes(out: Path) -> list[dict[str, Any]]:
+    found = []
+    for path in sorted(out.glob(f"*/*/{experiments.OUTCOME}")):
+        try:
+            found.append(experiments.load(path.parent))
+        except Refused:
+            continue
+    return found
+
+
+def _claims(out: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for path in sorted(out.glob(f"*/{claims.CLAIMS}")):
+        try:
+            found += json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+    return found

@@ -35,6 +35,17 @@ def theory_sources(system: type[AbstractSystem]) -> str:
     return _hash(_reachable(system.__module__, ("simulation",), _NOT_THEORY), THEORY_BASE)
 
 
+def module_sources(module: str) -> str:
+    """Hash of the sources that a module reaches, theories, presets, the core and the engine left out: what can change
+    the numbers of a measurement."""
+    return _hash(_alone(module), ())
+
+
+def module_libraries(module: str) -> dict[str, str]:
+    """Versions of JAX and of the libraries that these sources import."""
+    return _versions(_alone(module))
+
+
 def has_sources(system: type[AbstractSystem]) -> bool:
     """Whether the files that define a system are known; not for a class typed into a notebook or a shell."""
     return _path(system.__module__) is not None
@@ -42,8 +53,12 @@ def has_sources(system: type[AbstractSystem]) -> bool:
 
 def libraries(system: type[AbstractSystem]) -> dict[str, str]:
     """Versions of JAX and of the libraries that a simulation's sources import."""
+    return _versions(_simulation(system))
+
+
+def _versions(paths: Iterable[Path]) -> dict[str, str]:
     names = set(_LIBRARIES)
-    for path in _simulation(system):
+    for path in paths:
         names |= {name.split(".", maxsplit=1)[0] for name in _imports(path, "")}
     known = importlib.metadata.packages_distributions()
     found = {known[name][0] for name in names - {_OWN} if name in known}
@@ -56,14 +71,22 @@ def package_hash(package: str) -> str:
     return _digest(file for file in path.parent.iterdir() if file.is_file()) if path is not None else ""
 
 
+def _alone(module: str) -> frozenset[Path]:
+    path = _path(module)
+    start = (module,) if path is None or path.name != "__init__.py" else tuple(_package(module))
+    return _reachable(module, ("theory", "presets"), _NEVER, start)
+
+
 def _simulation(system: type[AbstractSystem]) -> frozenset[Path]:
     return _reachable(system.__module__, ("theory", "presets"), _NOT_SIMULATION)
 
 
 @cache
-def _reachable(module: str, left_out: tuple[str, ...], stopped: tuple[str, ...]) -> frozenset[Path]:
-    """Files of a system's package and of what they import, but modules whose names begin with `left_out` and
-    packages `stopped`."""
+def _reachable(
+    module: str, left_out: tuple[str, ...], stopped: tuple[str, ...], start: tuple[str, ...] = ()
+) -> frozenset[Path]:
+    """Files of a system's package (or of the modules `start`) and of what they import, but modules whose names begin
+    with `left_out` and packages `stopped`."""
     # a script's neighbours are its own code too: their top-level names are not known beforehand
     beside = _path(module) if module == "__main__" else None
     tops = {module.split(".", maxsplit=1)[0], _OWN}
@@ -71,7 +94,7 @@ def _reachable(module: str, left_out: tuple[str, ...], stopped: tuple[str, ...])
         tops |= {path.stem for path in beside.parent.glob("*.py")}
         tops |= {path.parent.name for path in beside.parent.glob("*/__init__.py")}
     seen: dict[str, Path] = {}
-    waiting = list(_package(module))
+    waiting = list(start or _package(module))
     while waiting:
         name = waiting.pop()
         leaf = name.rsplit(".", 1)[-1]

@@ -11,7 +11,7 @@
       (!system.value || element.dataset.system === system.value) &&
       (!word.value || element.dataset.words.split(" ").includes(word.value));
     const rows = all(".summary tbody tr");
-    for (const element of [...rows, ...all("section.case")]) element.hidden = !fits(element);
+    for (const element of [...rows, ...all("section.case, .claims tbody tr")]) element.hidden = !fits(element);
     const count = rows.filter((row) => !row.hidden).length;
     shown.textContent = `${count} of ${rows.length} shown`;
   };

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import re
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -15,7 +13,9 @@ from typing import Any
 
 from theorylab.engine import files
 from theorylab.report.format import NOTHING
+from theorylab.report.found import claims_table, section
 from theorylab.report.notebook import repr_html
+from theorylab.report.picture import picture
 from theorylab.report.rows import MEANINGS, SIGNS, Row, deviation, margin, number, rows_of, share, time_of
 from theorylab.report.table import table
 
@@ -23,8 +23,14 @@ Result = Mapping[str, Any]
 """A loaded `verdict.json`, with "figure": the path of its PNG, or None."""
 
 
-def page(results: Sequence[Result], path: str | Path) -> Path:
+def page(
+    results: Sequence[Result], path: str | Path, experiments: Sequence[Result] = (), claims: Sequence[Result] = ()
+) -> Path:
     """Write the report of `results` to `path`: summary, figures, parameters, commands, citations; figures inside.
+
+    Arguments:
+      experiments: loaded `outcome.json`, each with "folder": where its figures are.
+      claims: rows of `claims.json`.
 
     The file is written whole or not at all, the same bytes for the same results. A figure whose file is missing
     is said to be missing.
@@ -32,14 +38,14 @@ def page(results: Sequence[Result], path: str | Path) -> Path:
     Raises: `Refused` where it cannot be written.
     """
     path = Path(path)
-    files.write_bytes(path, html(results).encode())
+    files.write_bytes(path, html(results, experiments, claims).encode())
     return path
 
 
-def html(results: Sequence[Result]) -> str:
+def html(results: Sequence[Result], experiments: Sequence[Result] = (), claims: Sequence[Result] = ()) -> str:
     """The report as text."""
     rows = [rows_of(result) for result in results]
-    systems = dict.fromkeys(str(result["system"]) for result in results)
+    systems = dict.fromkeys(sorted(str(one["system"]) for one in [*results, *experiments, *claims]))
     words = {row.word for group in rows for row in group}
     return Template(_part("page.html")).substitute(
         css=_part("page.css").strip(),
@@ -49,7 +55,13 @@ def html(results: Sequence[Result]) -> str:
         systems="".join(f"<option>{escape(name)}</option>" for name in systems),
         words="".join(f"<option>{word}</option>" for word in MEANINGS if word in words),
         rows="\n".join(_summary(results, rows)),
-        sections="\n".join(_section(*one) for one in zip(range(len(results)), results, rows, strict=True)),
+        claims=claims_table(claims),
+        sections="\n".join(
+            [
+                *(_section(*one) for one in zip(range(len(results)), results, rows, strict=True)),
+                *(section(place, one) for place, one in enumerate(experiments)),
+            ]
+        ),
     )
 
 
@@ -98,7 +110,6 @@ def _summary(results: Sequence[Result], rows: Sequence[Sequence[Row]]) -> Iterab
             )
 
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _LIMIT = ' <span class="limit">→ ∞</span>'
 
 
@@ -144,27 +155,14 @@ def _figure(place: int, result: Result, rows: Sequence[Row]) -> str:
     source = result.get("figure")
     if not source:
         return ""
-    try:
-        content = Path(source).read_bytes()
-    except OSError:
-        content = b""
-    if not content.startswith(_PNG):
-        return '<p class="soft">The figure’s file is missing; run the command below again.</p>'
-    image = base64.b64encode(content).decode()
-    width, height = struct.unpack(">II", content[16:24])
     verdicts = "; ".join(f"{row.observable} {row.word}, deviation {row.deviation}" for row in rows)
     named = f"{result['system']}, case {result['case']}"
     alt = f"Theory (lines) and simulation (points) of {named}: {verdicts}. Residuals in strips below."
-    return (
-        f'<figure id="figure-{place}">'
-        f'<a class="close" href="#case-{place}">Close</a>'
-        f'<a class="enlarge" href="#figure-{place}" aria-label="{escape(f"Enlarge the figure of {named}")}">'
-        f'<img src="data:image/png;base64,{image}" alt="{escape(alt)}" '
-        f'width="{width}" height="{height}" style="--phone: {round(0.6 * width)}px"></a>'
-        "<figcaption>Theory as lines, simulation as points with standard errors; below, residuals in percent with "
-        "their simultaneous 95&nbsp;% band, and the margin dashed. Select the figure to enlarge it.</figcaption>"
-        "</figure>"
+    caption = (
+        "Theory as lines, simulation as points with standard errors; below, residuals in percent with "
+        "their simultaneous 95&nbsp;% band, and the margin dashed."
     )
+    return picture(f"figure-{place}", f"case-{place}", Path(source), named, alt, caption)
 
 
 def _observables(result: Result) -> str:
