@@ -26,7 +26,7 @@ class Cells(Protocol):
 
         Arguments:
           question: everything that the numbers depend on, in values that JSON knows.
-          measure: named arrays.
+          measure: returns named arrays; called without x64: networks compute in float32.
         """
         ...
 
