@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Refused,
         Status,
     )
+    from theorylab.design import Optimum, optimize
     from theorylab.engine.ensemble import Ensemble
     from theorylab.engine.predictions import predict, sensitivity
     from theorylab.front import converge, simulate
@@ -47,6 +48,7 @@ __all__ = [
     "NumericalFailure",
     "Numerics",
     "Observable",
+    "Optimum",
     "OutOfMemory",
     "Paper",
     "Prediction",
@@ -58,6 +60,7 @@ __all__ = [
     "converge",
     "core",
     "load",
+    "optimize",
     "predict",
     "sensitivity",
     "simulate",
@@ -74,6 +77,8 @@ _HOMES = {
     "Ensemble": "engine.ensemble",
     "predict": "engine.predictions",
     "sensitivity": "engine.predictions",
+    "Optimum": "design",
+    "optimize": "design",
     "simulate": "front",
     "converge": "front",
 }

@@ -79,6 +79,8 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
     if options.claims:
         return _claims(options)
     jobs = arguments.jobs(options, rest, argv)
+    if options.sweep:
+        return _sweep(options, jobs[0])
     asked = arguments.experiments(options)
 
     from theorylab.compare.case import Options
@@ -133,6 +135,21 @@ def _experiments(options: argparse.Namespace, asked: Sequence[Any], progress: An
     if found:
         write_page(options.out, [])
     return found
+
+
+def _sweep(options: argparse.Namespace, job: Any) -> int:
+    from theorylab.compare import arguments, sweeping
+    from theorylab.compare.case import Options
+    from theorylab.compare.comparison import exit_code
+    from theorylab.engine.progress import Lines, Silent
+
+    progress = Silent() if options.quiet else Lines()
+    chosen = Options(tile=options.tile, store=True, progress=progress, force=options.force)
+    part = arguments.shard(options.shard)
+    over = arguments.swept(options.sweep)
+    result = sweeping.run(job, over, options.theory_only, part, options.out, options.seed, chosen)
+    print(json.dumps(result, indent=2, ensure_ascii=False) if options.json else sweeping.text(result))
+    return exit_code(result["words"])
 
 
 def _claims(options: argparse.Namespace) -> int:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from theorylab.core import AbstractSystem, Case, Refused, registry, require
 from theorylab.core.documentation import summary
 
 PROGRAM = "python -m theorylab.compare"
+SWEPT = "sweep a field over START:STOP:lin|log:COUNT or A,B,...; given several times, over a grid"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
     add("--runs", type=int, metavar="N", help="independent runs, in place of the case's own number")
     add("--seed", type=int, default=0, metavar="N", help="seed of the random key (default: 0)")
     add("--sizes", type=int, nargs="+", metavar="N", help="finite-size ladder: simulate each size and extrapolate")
+    add("--sweep", action="append", metavar="FIELD=VALUES", help=SWEPT)
+    add("--theory-only", action="store_true", help="a sweep's predictions, without simulations")
     add("--claims", action="store_true", help="check the papers' claims, each by a number, instead of comparing")
     add("--data", type=Path, metavar="DIR", help="folder of your own data sets, for presets that need one")
     add("--against", type=Path, metavar="FILE.csv", help="judge your own measured curves in place of a simulation")
@@ -82,7 +87,38 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     require(options.tile is None or options.tile >= 1, f"--tile must be at least 1, got {options.tile}")
     require(0 <= options.seed < 2**63, f"--seed must be between 0 and 2^63 - 1, got {options.seed}")
     shard(options.shard)
+    require(not options.sweep or options.system is not None, "--sweep needs a system's name")
+    require(not options.theory_only or options.sweep, "--theory-only goes with --sweep")
     return options, rest
+
+
+def swept(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Values by field of "FIELD=START:STOP:lin|log:COUNT" or "FIELD=A,B,..."; whole numbers stay integers.
+
+    Raises: `Refused` for anything else.
+    """
+    found: dict[str, tuple[float, ...]] = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        name = name.replace("-", "_")
+        sentence = f"--sweep takes FIELD=START:STOP:lin|log:COUNT or FIELD=A,B,..., got {text!r}"
+        require(name.isidentifier() and bool(values), sentence)
+        require(name not in found, f"--sweep names {name} twice")
+        parts = values.split(":")
+        try:
+            if len(parts) == 1:
+                numbers = [float(part) for part in values.split(",")]
+            else:
+                require(len(parts) == 4 and parts[2] in ("lin", "log"), sentence)
+                start, stop, count = float(parts[0]), float(parts[1]), int(parts[3])
+                require(count >= 2, f"--sweep {name}: COUNT must be at least 2, got {count}")
+                require(parts[2] == "lin" or min(start, stop) > 0, f"--sweep {name}: log needs positive ends")
+                space = np.linspace if parts[2] == "lin" else np.geomspace
+                numbers = [float(x) for x in space(start, stop, count)]
+        except ValueError as error:
+            raise error if isinstance(error, Refused) else Refused(sentence) from error
+        found[name] = tuple(numbers)
+    return found
 
 
 def shard(text: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Key
 from theorylab.compare.case import Options, run
 from theorylab.compare.comparison import Comparison
 from theorylab.core import AbstractSystem, Numerics, Prediction, Refused, require
-from theorylab.core.system import fields_of
+from theorylab.core.system import fields_of, is_static
 from theorylab.engine import instances as instances_
 from theorylab.engine.ensemble import as_key
 from theorylab.engine.predictions import predict_many
@@ -34,6 +34,7 @@ class Sweep:
       predictions: one a setting; a failed one says so in its status.
       comparisons: one a setting where runs were asked for; else empty.
       seconds, seconds_compile: wall time of the predictions, and of compiling them.
+      complete: whether every setting of the grid is here, and not only a shard's.
     """
 
     over: dict[str, tuple[Any, ...]]
@@ -42,6 +43,7 @@ class Sweep:
     comparisons: tuple[Comparison, ...]
     seconds: float
     seconds_compile: float
+    complete: bool = True
 
     @property
     def failures(self) -> dict[int, str]:
@@ -57,6 +59,7 @@ class Sweep:
         """
         import xarray
 
+        require(self.complete, "a shard of a sweep is no grid; call again without shard when all shards are done")
         shape = tuple(len(values) for values in self.over.values())
         axes = {name: np.array(values) for name, values in self.over.items()}
         first = self.systems[0]
@@ -98,6 +101,7 @@ def sweep(
     instances: int | None = None,
     numerics: Numerics | Mapping[str, Any] | None = None,
     options: Options | None = None,
+    shard: tuple[int, int] = (0, 1),
     **over: Sequence[Any] | Any,
 ) -> Sweep:
     """Predictions over a grid of fields; comparisons too where `runs` is given.
@@ -108,11 +112,14 @@ def sweep(
     Arguments:
       runs: independent runs a setting; None: predictions only.
       key: for instances and runs; `jax.random.key(0)` by default.
+      shard: (i, n): only settings whose number is i modulo n are predicted and compared; n processes that share a
+        store divide a sweep so, and a last call without it collects what they stored.
       over: field = values; several fields make a grid.
 
     Raises: `Refused`, before anything is computed, for an unknown field or a value that the system refuses.
     """
-    names = [field.name for field in fields_of(system)]
+    known = {field.name: field for field in fields_of(system)}
+    names = list(known)
     require(len(over) > 0, f"say what to sweep, for example {names[0]}=[...]")
     grid: dict[str, tuple[Any, ...]] = {}
     for name, values in over.items():
@@ -121,6 +128,8 @@ def sweep(
             tuple(values) if isinstance(values, (list, tuple, range)) else tuple(np.ravel(np.asarray(values)).tolist())
         )
         require(len(listed) > 0, f"{name} is swept over no values")
+        if is_static(known[name]):
+            listed = tuple(int(v) if isinstance(v, float) and v.is_integer() else v for v in listed)
         grid[name] = listed
     systems: list[AbstractSystem] = []
     for values in itertools.product(*grid.values()):
@@ -130,6 +139,12 @@ def sweep(
         except ValueError as error:
             raise Refused(f"{', '.join(f'{name}={value}' for name, value in setting.items())}: {error}") from error
     key = as_key(jax.random.key(0) if key is None else key)
+    index, count = shard
+    require(0 <= index < count, f"shard must be (i, n) with 0 <= i < n, got {shard}")
+    require(count == 1 or runs is not None, "a shard of a sweep without runs leaves nothing behind; leave shard out")
+    if count > 1:
+        systems = systems[index::count]
+        require(len(systems) > 0, f"shard {index} of {count} has no setting; use at most as many shards as settings")
     predictions: list[Prediction | None] = [None] * len(systems)
     seconds = seconds_compile = 0.0
     for group in _alike(systems):
@@ -140,12 +155,15 @@ def sweep(
         for i, prediction in zip(group, timed.predictions, strict=True):
             predictions[i] = prediction
     comparisons: list[Comparison] = []
-    for setting in systems if runs is not None else ():
+    for nth, setting in enumerate(systems if runs is not None else ()):
+        if options is not None:
+            options.progress.note(f"setting {nth + 1} of {len(systems)}")
         found = run(setting, runs=int(runs or 0), key=key, instances=instances, numerics=numerics, options=options)
         comparisons.append(found)
     return Sweep(
         over=grid,
         systems=tuple(systems),
+        complete=count == 1,
         predictions=tuple(one for one in predictions if one is not None),
         comparisons=tuple(comparisons),
         seconds=seconds,

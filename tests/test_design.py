@@ -1,0 +1,82 @@
+"""Optimised settings: known optima, edges, refusals, and what the simulation says of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import toy
+
+import theorylab as tl
+from theorylab.core import NumericalFailure, Refused
+
+SYSTEM = toy.Toy(rate=0.3)
+
+
+def half_at_five(curves):
+    return (curves["loss"][5] - 0.5) ** 2
+
+
+def test_a_coupling_is_found_to_the_solvers_tolerance_and_simulated():
+    found = tl.optimize(SYSTEM, half_at_five, ["rate"], runs=64)
+    assert found.found["rate"] == pytest.approx(np.log(2) / 5, rel=1e-4)
+    assert found.at_edge == ()
+    assert found.comparison is not None
+    assert found.comparison.words["loss"] == "agrees"
+    # noise of 10 % a point and a bias of 1/1000: E (0.5 x 0.1 z)^2 = 0.0025
+    assert found.measured == pytest.approx(0.0025, abs=4 * found.measured_error)
+    assert found.gain > 4 * found.gain_error
+    assert "rate = 0.1386" in str(found)
+
+
+def test_an_optimum_at_the_edge_of_its_range_is_said():
+    found = tl.optimize(SYSTEM, "loss", {"rate": (0.1, 0.5)}, runs=None)
+    assert found.at_edge == ("rate",)
+    assert found.found["rate"] == pytest.approx(0.5, rel=0.02)
+    assert tl.optimize(SYSTEM, "loss", {"rate": (0.1, 0.5)}, runs=None, maximise=True).found["rate"] < 0.11
+
+
+def test_static_fields_are_enumerated_alone_or_together():
+    found = tl.optimize(SYSTEM, "loss", {"steps": [8, 12, 10]}, runs=None)
+    assert found.found == {"steps": 12}
+    assert [chosen["steps"] for chosen, _ in found.enumerated] == [12, 10, 8]
+    paired = tl.optimize(SYSTEM, "loss", {("steps", "width"): [(8, 100), (9, 50)]}, runs=None)
+    assert paired.found == {"steps": 9, "width": 50}
+
+
+def test_the_instance_is_the_same_all_along():
+    system = toy.Toy(rate=0.3, disorder=True)
+    found = tl.optimize(system, lambda curves: (curves["loss"][5] - 0.5) ** 2, ["rate"], runs=None)
+    assert found.value == pytest.approx(0.0, abs=1e-9)
+
+
+def test_bounds_that_hold_more_than_the_system_does_are_searched_where_it_stands():
+    found = tl.optimize(SYSTEM, half_at_five, {"rate": (-1.0, 1.0)}, runs=None)
+    assert found.found["rate"] == pytest.approx(np.log(2) / 5, rel=1e-3)
+
+
+def test_settings_that_cannot_be_predicted_are_a_failure():
+    with pytest.raises(NumericalFailure, match="no setting between these bounds"):
+        tl.optimize(toy.Toy(blow_up=2.0), "loss", ["rate"], runs=None)
+
+
+@pytest.mark.parametrize(
+    ("objective", "over", "sentence"),
+    [
+        ("loss", [], "say over what"),
+        ("loss", "rate", "say over what"),
+        ("loss", ["none"], "no field 'none'"),
+        ("gain", ["rate"], "no observable 'gain'"),
+        ("loss", ["steps"], "give its values"),
+        ("loss", ["wrong"], "give bounds"),
+        ("loss", {"rate": (1.0, 0.1)}, "low < high"),
+        ("loss", {"rate": (0.1,)}, "low < high"),
+        ("loss", {("steps", "rate"): [(8, 0.1)]}, "must name static fields"),
+        ("loss", {("steps", "width"): [(8,)]}, "tuples of 2"),
+        ("loss", {"steps": [2]}, "steps must be"),
+    ],
+)
+def test_refusals(objective, over, sentence):
+    with pytest.raises(Refused, match=sentence):
+        tl.optimize(SYSTEM, objective, over)
+    with pytest.raises(Refused, match="at least 2 for a standard error"):
+        tl.optimize(SYSTEM, "loss", {"steps": [8]}, runs=1)
