@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,19 @@ class Finding:
     error: float
     expected: str
     holds: bool | None
+
+    @classmethod
+    def judged(cls, agreement: Any, what: str) -> Finding:
+        """Of a verdict: the deviation, with its noise, against the margin.
+
+        Arguments:
+          agreement: what `comparison.rungs[-1].agreements` holds for an observable.
+          what: what is compared, in words.
+        """
+        words = {"agrees": True, "converges": True, "differs": False}
+        return cls(
+            agreement.deviation, agreement.noise, f"deviation of {what} within its margin", words.get(agreement.word)
+        )
 
     @property
     def word(self) -> str:

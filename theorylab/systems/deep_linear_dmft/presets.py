@@ -29,7 +29,7 @@ PAPER = Paper(
 )
 
 
-def _sized(dimension: int, width_ratio: float, data_ratio: float, **fields: Any) -> dict[str, Any]:
+def sized(dimension: int, width_ratio: float, data_ratio: float, **fields: Any) -> dict[str, Any]:
     return {
         "dimension": dimension,
         "width": round(width_ratio * dimension),
@@ -57,14 +57,14 @@ POWER_LAW = {
 
 QUICK = Preset(
     cases=(
-        Case("mup", _sized(200, 1, 2, noise=NOISE, steps=40), runs=256, about="full batch, label noise, muP"),
+        Case("mup", sized(200, 1, 2, noise=NOISE, steps=40), runs=256, about="full batch, label noise, muP"),
         Case(
             "one_pass",
-            _sized(200, 1, 1, depth=1, data="online", rate=0.1, noise=NOISE, steps=20),
+            sized(200, 1, 1, depth=1, data="online", rate=0.1, noise=NOISE, steps=20),
             runs=256,
             about="a fresh batch at every step",
         ),
-        Case("residual", _sized(200, 1, 2, **RESIDUAL, steps=30), runs=192, about="four branches of scale 1/2"),
+        Case("residual", sized(200, 1, 2, **RESIDUAL, steps=30), runs=192, about="four branches of scale 1/2"),
         Case("power_law", POWER_LAW, runs=128, about="a hard power-law task, finitely many samples and neurons"),
     ),
     seconds=25,
@@ -76,7 +76,7 @@ def _widths() -> tuple[Case, ...]:
     return tuple(
         Case(
             f"{name}_{str(ratio).replace('.', '_')}",
-            _sized(200, ratio, 4, parametrization=name, steps=40, loss_scale="linear"),
+            sized(200, ratio, 4, parametrization=name, steps=40, loss_scale="linear"),
             runs=192,
             about=f"width {ratio} x dimension, {name}",
         )
@@ -90,27 +90,25 @@ PAPER_PRESET = Preset(
     cases=(
         *_widths(),
         *(
-            Case(f"depth_{depth}", _sized(200, 1, 2, depth=depth, rate=rate, noise=NOISE, steps=40), runs=256)
+            Case(f"depth_{depth}", sized(200, 1, 2, depth=depth, rate=rate, noise=NOISE, steps=40), runs=256)
             for depth, rate in ((1, 0.05), (3, 0.05), (5, 0.02))  # five layers overshoot at 0.05
         ),
         Case(
             "reused",
-            _sized(200, 2, 1, noise=0.5, steps=150, loss_scale="linear"),
+            sized(200, 2, 1, noise=0.5, steps=150, loss_scale="linear"),
             runs=192,
             about="repeated samples overfit",
         ),
         Case(
             "fresh",
-            _sized(200, 2, 1, noise=0.5, steps=150, data="online", loss_scale="linear"),
+            sized(200, 2, 1, noise=0.5, steps=150, data="online", loss_scale="linear"),
             runs=64,
             about="fresh ones do not",
         ),
-        Case(
-            "ensemble", _sized(200, 1, 2, noise=NOISE, steps=40, members=3), runs=192, about="three networks averaged"
-        ),
+        Case("ensemble", sized(200, 1, 2, noise=NOISE, steps=40, members=3), runs=192, about="three networks averaged"),
         Case(
             "schedules",
-            _sized(
+            sized(
                 200,
                 1,
                 0.5,
@@ -134,7 +132,7 @@ PAPER_PRESET = Preset(
         ),
         Case(
             "ladder",
-            _sized(400, 1, 2, noise=NOISE, steps=40),
+            sized(400, 1, 2, noise=NOISE, steps=40),
             runs=128,
             sizes=(50, 100, 200, 400),
             about="the deviation vanishes with the dimension",
@@ -156,7 +154,7 @@ TRANSFER = Preset(
         *(
             Case(
                 f"{name}_width_{ratio}",
-                _sized(100, ratio, 4, parametrization=name, richness=4.0, steps=20, loss_scale="linear"),
+                sized(100, ratio, 4, parametrization=name, richness=4.0, steps=20, loss_scale="linear"),
                 runs=64,
                 sweep={"rate": RATES if name == "mup" else NTK_RATES[ratio]},
                 about=f"loss against learning rate, width {ratio} x dimension, {name}",
@@ -167,7 +165,7 @@ TRANSFER = Preset(
         *(
             Case(
                 f"{scale}_depth_{depth}",
-                _sized(100, 4, 4, depth=depth, residual=scale, steps=12, loss_scale="linear"),
+                sized(100, 4, 4, depth=depth, residual=scale, steps=12, loss_scale="linear"),
                 runs=128,
                 sweep={"rate": RESIDUAL_RATES if scale == "scaled" else CONSTANT_RATES[depth]},
                 about=f"loss against learning rate, {depth - 1} residual branches of {scale} scale",
@@ -181,8 +179,8 @@ TRANSFER = Preset(
 
 ACCELERATOR = Preset(
     cases=(
-        Case("large", _sized(2000, 1, 2, noise=NOISE, steps=60), runs=32, about="ten times the quick dimension"),
-        Case("large_deep", _sized(1000, 2, 2, **{**RESIDUAL, "depth": 9}, steps=60), runs=32),
+        Case("large", sized(2000, 1, 2, noise=NOISE, steps=60), runs=32, about="ten times the quick dimension"),
+        Case("large_deep", sized(1000, 2, 2, **{**RESIDUAL, "depth": 9}, steps=60), runs=32),
     ),
     seconds=120,
 )
