@@ -58,7 +58,7 @@ def test_usage_errors_of_a_sweep(options, capsys):
 
 def test_a_grid_becomes_one_file_with_maps(tmp_path, capsys):
     grid = ["--sweep", "rate=0.1:0.2:lin:3", "--sweep", "width=100,1000", "--preset", "one", "--quiet"]
-    assert main(["toy", "--runs", "16", *grid]) == 0
+    assert main(["toy", "--runs", "128", *grid]) == 0
     folder = tmp_path / "results/toy/right-sweep-rate-width"
     data = xarray.open_dataset(folder / "sweep.nc", engine="h5netcdf")
     assert data["loss"].dims == ("rate", "width", "time")
@@ -71,11 +71,11 @@ def test_a_grid_becomes_one_file_with_maps(tmp_path, capsys):
 
 
 def test_two_shards_on_one_machine_fill_the_store_that_the_whole_reads(tmp_path, monkeypatch, capsys):
-    grid = ["toy", "--preset", "one", "--runs", "16", "--sweep", "rate=0.1:0.3:lin:4"]
+    grid = ["toy", "--preset", "one", "--runs", "128", "--sweep", "rate=0.1:0.3:lin:4"]
     for part in ("0/2", "1/2"):
         assert main([*grid, "--shard", part, "--quiet"]) == 0
     stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "results/store").rglob("*.npz")}
-    assert len(stored) == 4
+    assert len(stored) == 4 * 4  # tiles of 32
     assert not (tmp_path / "results/toy").exists()
     assert main([*grid, "--quiet"]) == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "results/store").rglob("*.npz")} == stored

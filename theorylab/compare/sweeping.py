@@ -15,6 +15,7 @@ from theorylab.compare.experiments import plain
 from theorylab.compare.sweep import Sweep, sweep
 from theorylab.engine import files
 from theorylab.report import sweeps
+from theorylab.report.rows import SIGNS
 
 if TYPE_CHECKING:
     import xarray
@@ -83,8 +84,8 @@ def _draw(found: Sweep, data: xarray.Dataset, folder: Path) -> list[Path]:
     axes = list(found.over.items())
     drawn: list[Path] = []
 
-    def draw(name: str, values: np.ndarray, pair: Any, label: str) -> None:
-        drawn.append(sweeps.save(sweeps.heat_map(values, pair, label), folder / f"{name}.png"))
+    def draw(name: str, values: np.ndarray, pair: Any, label: str, **more: Any) -> None:
+        drawn.append(sweeps.save(sweeps.heat_map(values, pair, label, **more), folder / f"{name}.png"))
 
     for observable in found.systems[0].observables:
         values = np.asarray(data[observable.name], float)
@@ -97,7 +98,10 @@ def _draw(found: Sweep, data: xarray.Dataset, folder: Path) -> list[Path]:
             draw(observable.name, last, tuple(axes), observable.axis_label + at)
         if len(axes) == 2 and f"{observable.name}_deviation" in data:
             deviation = np.asarray(data[f"{observable.name}_deviation"], float)
-            draw(f"{observable.name}_deviation", deviation, tuple(axes), f"deviation of {observable.label}")
+            words = np.asarray(data[f"{observable.name}_verdict"])
+            signs = np.vectorize(lambda word: SIGNS.get(word, ""))(words)
+            label = f"deviation of {observable.label}"
+            draw(f"{observable.name}_deviation", deviation, tuple(axes), label, margin=observable.margin, signs=signs)
     return drawn
 
 
