@@ -34,4 +34,6 @@ for axis, name in zip(axes, names, strict=True):
         points(axis, time, runs, pick, COLOURS[i])
     axis.set(xlabel="time (rate x steps)", title=name.replace("_", " "))
     axis.legend(fontsize=8)
+axes[0].plot([], [], "--", lw=0.9, color="0.4", label="without responses")
+axes[0].legend(fontsize=8, title="points: networks, N = 500", title_fontsize=8)
 save(figure, __file__)

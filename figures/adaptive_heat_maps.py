@@ -21,7 +21,9 @@ for column, (name, kernels) in enumerate(rows.items()):
         axis = axes[layer, column]
         shown = axis.imshow(kernels[layer], cmap="RdBu_r", vmin=-0.45, vmax=0.45)
         for (i, j), value in np.ndenumerate(kernels[layer]):
-            axis.text(j, i, f"{value:.3f}", ha="center", va="center", fontsize=7)
+            axis.text(
+                j, i, f"{value:.3f}", ha="center", va="center", fontsize=7, color="w" if abs(value) > 0.3 else "k"
+            )
         axis.set(xticks=[], yticks=[], title=name if layer == 0 else "", ylabel=f"layer {layer + 1}" * (column == 0))
 figure.colorbar(shown, ax=axes, shrink=0.8)
 save(figure, __file__)

@@ -15,15 +15,15 @@ features, gradients = (mean[f"{name}_kernel"][..., -1] for name in ("feature", "
 kernel = np.asarray(theory.input_kernel(data))
 layers = [gradients[0] * kernel, gradients[1] * features[0], features[1]]
 f = mean["train_function"][:, -1]
-figure, (axis,) = panels(1, 4.2)
-for colour, matrix, name in zip(
-    COLOURS, [*layers, sum(layers)], ("l = 0", "l = 1", "l = 2", "sum, 3 lambda"), strict=False
-):
+figure, (axis, difference) = panels(2, 3.9)
+for colour, matrix, name in zip(COLOURS, [*layers, sum(layers)], ("l = 0", "l = 1", "l = 2", "sum, 3 λ"), strict=False):
     ridge = 0.6 if name.startswith("sum") else 0.2
-    axis.plot(
-        f, theory_lazy.ridge_predictor(matrix, data.targets, ridge), "o", ms=4, color=colour, label=name, alpha=0.7
-    )
+    regression = np.asarray(theory_lazy.ridge_predictor(matrix, data.targets, ridge))
+    axis.plot(f, regression, "o", ms=4, color=colour, label=name, alpha=0.7)
+    difference.plot(f, regression - f, "o", ms=4, color=colour, label=name)
 axis.axline((0, 0), slope=1, color="k", lw=0.8)
 axis.set(xlabel="output of the trained network", ylabel="kernel regression", title="two ReLU layers, N = 300")
 axis.legend(fontsize=8)
+difference.axhline(0, color="k", lw=0.8)
+difference.set(xlabel="output of the trained network", ylabel="regression - output", title="chatter on kinks is left")
 save(figure, __file__)

@@ -20,5 +20,7 @@ for colour, name in zip(COLOURS, ("train_function", "feature_kernel"), strict=Fa
     axis.errorbar(WIDTHS, sizes, errors, fmt="o-", ms=3, color=colour, label=label)
 axis.plot(WIDTHS, sizes[0] * WIDTHS[0] / WIDTHS, "k:", lw=1, label="1 / N")
 axis.set(xscale="log", yscale="log", xlabel="width N", ylabel="relative deviation from the theory")
+axis.set_xticks(WIDTHS, [str(width) for width in WIDTHS])
+axis.minorticks_off()
 axis.legend(fontsize=8)
 save(figure, __file__)

@@ -10,7 +10,7 @@ from flow_autoencoder_common import COLOURS, generated, save, simulate, target_d
 from theorylab.systems.flow_autoencoder import FlowAutoencoder
 from theorylab.systems.flow_autoencoder.presets import BIMODAL
 
-figure, axes = plt.subplots(1, 3, figsize=(7.5, 2.7), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(7.5, 3.1), sharey=True, layout="constrained")
 system = FlowAutoencoder(**{**BIMODAL, "duration": 40.0, "records": 10, "bins": 80})
 theory, x = generated(system)["density"][0], system.coordinates()["position"]
 for axis, tau in zip(axes, (4.0, 16.0, 40.0), strict=True):
@@ -23,5 +23,5 @@ for axis, tau in zip(axes, (4.0, 16.0, 40.0), strict=True):
     axis.plot(x, runs, "o", color=COLOURS[1], markersize=3, label="d = 400")
     axis.set(xlabel="v · X", title=f"τ = {tau:g}, KS {distance:.3f}", xlim=(-7, 7))
 axes[0].set_ylabel("density")
-axes[0].legend()
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 save(figure, __file__)

@@ -6,7 +6,7 @@ from flow_autoencoder_common import points, predict, save, simulate, target_dens
 from theorylab.systems.flow_autoencoder import FlowAutoencoder
 from theorylab.systems.flow_autoencoder.presets import SEPARATE
 
-figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.0), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.4), layout="constrained")
 for colour, gains, rate in (("#0072B2", "precond", 0.4), ("#D55E00", "plain", 0.2)):
     system = FlowAutoencoder(**{**SEPARATE, "dimension": 300}, sharing="nothing", gains=gains, rate=rate)
     theory, runs, at = predict(system).curves, simulate(system, 6), system.coordinates()
@@ -17,6 +17,7 @@ for colour, gains, rate in (("#0072B2", "precond", 0.4), ("#D55E00", "plain", 0.
 axes[1].plot(at["position"], target_density(system, at["position"]), "--", color="0.6", label="target")
 axes[0].set(xlabel="time t of the network", ylabel="overlap $M^t$ at τ = 8")
 axes[1].set(xlabel="v · X", ylabel="generated density", xlim=(-9, 9))
-axes[0].legend(title="line: theory, points: d = 300")
-axes[1].legend()
+handles = axes[0].get_legend_handles_labels()[0] + axes[1].get_legend_handles_labels()[0]
+labels = ["precond gains", "plain gains", "target"]
+figure.legend(handles, labels, loc="outside lower center", ncols=3, title="line: theory, points: d = 300")
 save(figure, __file__)

@@ -241,14 +241,39 @@ def test_the_solved_equations_do_not_change_when_nodes_double():
         np.testing.assert_allclose(one[name], two[name], atol=2e-6)
 
 
+FINER, SOBOL = {"nodes": 201}, {"particles": 14}
+EQUATIONS, GENERATED = ("overlap", "norm", "bias", "gain", "cross"), ("occupancy", "spread", "separation", "bulk")
+DOUBLED = {
+    # fields, doubled numerics, and what may change: solved equations; what is generated
+    "four modes": ({**CROSS, "hidden_bias": True, "duration": 20.0, "records": 2}, {**FINER, **SOBOL}, 2e-6, 1e-3),
+    "two units": (
+        {**CROSS, "units": 2, "duration": 20.0, "records": 2}, {"nodes": 81, "radius": 7.0, **SOBOL}, 2e-6, 1e-3
+    ),
+    "flow": ({**BIMODAL, "sampler": "flow"}, {**FINER, "start_nodes": 8001}, 2e-6, 2e-6),
+    "noisy sampler, 20 dimensions of noise": ({**BIMODAL, "sampler": "sde"}, {**FINER, **SOBOL}, 2e-6, 5e-3),
+    "a network for each time": ({**SEPARATE, "sharing": "nothing"}, {**FINER, **SOBOL}, 2e-6, 5e-3),
+    "two units for each time": (
+        {**SEPARATE, "sharing": "nothing", "target": "cross", "units": 2, "tilt": 0.1, "grid": 4},
+        {"nodes": 81, "radius": 7.0, **SOBOL}, 2e-6, 5e-3,
+    ),
+    "shared data": ({**SEPARATE, "sharing": "data", "grid": 6, "rate": 0.6}, {**FINER, **SOBOL}, 4e-3, 5e-3),
+    "generations": ({**COLLAPSE, "hidden_bias": True}, {**FINER, "start_nodes": 8001, **SOBOL}, 1e-3, 1e-3),
+    "digits": (
+        {"target": "digits", "rate": 0.1, "overlap": 1.0, "records": 2}, {**FINER, **SOBOL}, 2e-6, 1e-3
+    ),
+}  # fmt: skip
+
+
 @pytest.mark.slow
-def test_the_solved_equations_of_two_units_do_not_change_when_nodes_double():
-    system = theory(CROSS, units=2, duration=40.0, records=2)
-    one, two = predicted(system).curves, predicted(system, nodes=81, radius=7.0, particles=15).curves
-    for name in ("overlap", "norm"):
-        np.testing.assert_allclose(one[name], two[name], atol=1e-5)
-    # joint Sobol points: 1e-3 at 2^13
-    np.testing.assert_allclose(one["occupancy"], two["occupancy"], atol=1e-3)
+@pytest.mark.parametrize("name", DOUBLED)
+def test_nothing_changes_when_nodes_and_points_double(name):
+    # quadrature: far below the tolerance of the steps; joint Sobol sets of 2^13 points: 1e-3, more in 20 dimensions
+    fields, finer, equations, generated = DOUBLED[name]
+    system = theory(fields)
+    one, two = predicted(system).curves, predicted(system, **finer).curves
+    for names, tolerance in ((EQUATIONS, equations), (GENERATED, generated)):
+        for curve in set(names) & set(one):
+            np.testing.assert_allclose(one[curve], two[curve], atol=tolerance, err_msg=curve)
 
 
 @pytest.mark.slow
@@ -709,6 +734,12 @@ def test_impossible_initial_overlaps_are_refused(begin, sentence):
     system = FlowAutoencoder(origin="random", units=len(begin.norm))
     with pytest.raises(Refused, match=sentence):
         tl.predict(system, instance=begin)
+
+
+def test_a_tensor_grid_of_three_units_is_refused():
+    system = theory({}, units=3)
+    with pytest.raises(Refused, match="use sobol_normal instead"):
+        tl.predict(system, numerics=system.numerics(None).replace(nodes=21))
 
 
 def test_long_means_are_warned_of_and_an_infinite_dimension_is_not_simulated():

@@ -122,14 +122,14 @@ FIGURES = Preset(
         Case(
             "digits-posterior",
             {**POSTERIOR, "activation": "erf", "beta": 20.0, "richness": 0.5, "width": 128, **DIGITS},
-            runs=8,
+            runs=32,
             sweep={"richness": (0.1, 0.3, 0.5, 1.0, 2.0)},
             about="threes against eights: test loss of adaptive, lazy and real networks against the richness",
         ),
         Case(
             "tanh-dynamics-wide",
             {**DYNAMICS, "width": 2000, "records": 10},
-            runs=24,
+            runs=96,
             about="width 2000, pairs of networks",
         ),
         Case(
@@ -140,9 +140,9 @@ FIGURES = Preset(
         ),
         Case(
             "three-layer-dynamics",
-            {**DYNAMICS, "depth": 3, "richness": 1.0, "width": 500, "steps": 60, "records": 10},
-            runs=96,
-            about="three hidden layers",
+            {**DYNAMICS, "depth": 3, "richness": 1.0, "width": 2000, "steps": 60, "records": 10},
+            runs=8,
+            about="three hidden layers of width 2000, pairs of networks",
         ),
         Case(
             "relu-converged",
