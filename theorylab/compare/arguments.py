@@ -13,6 +13,7 @@ import numpy as np
 
 from theorylab.core import AbstractSystem, Case, Refused, registry, require
 from theorylab.core.documentation import summary
+from theorylab.core.system import fields_of
 
 PROGRAM = "python -m theorylab.compare"
 SWEPT = "sweep a field over START:STOP:lin|log:COUNT or A,B,...; given several times, over a grid"
@@ -224,7 +225,18 @@ def system_options(cls: type[AbstractSystem], default: AbstractSystem, rest: lis
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tyro cannot resolve the type of a system's instance, nor need it
-        return tyro.cli(cls, prog=program, default=default, args=rest, description=summary(cls))
+        return tyro.cli(cls, prog=program, default=_as_typed(default), args=rest, description=summary(cls))
+
+
+def _as_typed(system: AbstractSystem) -> AbstractSystem:
+    """The system with its arrays as tuples of numbers: tyro offers options for those, and fixes an array."""
+    shown = object.__new__(type(system))
+    for field in fields_of(system):
+        value = getattr(system, field.name)
+        if isinstance(value, np.ndarray) and value.ndim:
+            value = tuple(map(tuple, value.tolist())) if value.ndim == 2 else tuple(value.tolist())
+        object.__setattr__(shown, field.name, value)
+    return shown
 
 
 def help_text(options: argparse.Namespace) -> str:
