@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SYSTEM ?=
 ARGS ?=
 
-.PHONY: compare test test-slow lint format figures benchmarks wheel clean
+.PHONY: compare test test-slow lint format docs figures benchmarks wheel clean
 
 compare: $(VENV)/.installed
 	@$(BIN)/python -m theorylab.compare $(SYSTEM) $(ARGS) || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 3 ] || exit $$code; }
@@ -29,6 +29,10 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# the API reference from the docstrings, and every link and citation; make docs ARGS=--check writes nothing
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/build.py $(ARGS)
 
 figures: $(VENV)/.installed
 	@for script in figures/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
+import io
 import json
 import re
 import shlex
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,24 +22,27 @@ from theorylab.core import registry
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+
+
+def _build():
+    """The script that builds the documentation, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("docs_build", DOCS / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+build = _build()
+PAGES = build.documents()
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[str]:
     return [body for found, body in FENCE.findall(page.read_text()) if found == language]
-
-
-def prose(page: Path) -> str:
-    """A page without its code."""
-    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text()))
-
-
-def anchors(page: Path) -> set[str]:
-    """Anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text()), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +56,62 @@ def elsewhere(monkeypatch, tmp_path):
 # -- examples ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "guide.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", DOCS / "guide.md", DOCS / "verdicts.md"], ids=lambda page: page.name
+)
 def test_every_python_example_runs(page):
     namespace: dict[str, object] = {"__name__": page.stem}
     for body in blocks(page, "python"):
         exec(compile(body, str(page), "exec"), namespace)
+
+
+# what a reader types to install, which this environment has behind it
+INSTALLING = ("python3 -m venv .venv", ". .venv/bin/activate", "pip install .")
+
+
+def steps(page: Path) -> Iterator[tuple[str, str, str]]:
+    """What a page tells its reader to do, in order: kind, what to run, and what is printed then."""
+    found = [(match[1], match[2]) for match in FENCE.finditer(page.read_text())]
+    for place, (language, body) in enumerate(found):
+        if language == "python":
+            after = found[place + 1] if place + 1 < len(found) else ("", "")
+            yield "python", body, after[1] if after[0] == "text" else ""
+        elif language == "console":
+            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+                command, _, printed = part.partition("\n")
+                yield "console", command, printed
+
+
+def plain(printed: str) -> str:
+    """Words and numbers that were printed; running times, and the widths of columns that they set, left out."""
+    text = re.sub(r"\b\d[\d.]* (?:us|ms|s)\b|\b\d+ (?:min|h) \d+ (?:s|min)\b", "TIME", printed)
+    return "\n".join(" ".join(re.sub(r"-{3,}", "", line).split()) for line in text.splitlines() if line.strip())
+
+
+def test_the_tutorial_prints_what_it_says(capsys):
+    """A reader who does what the page says, in order, sees what the page shows."""
+    namespace: dict[str, object] = {"__name__": "tutorial"}
+    script = code = None
+    for kind, text, expected in steps(DOCS / "tutorial.md"):
+        capsys.readouterr()
+        if kind == "python" and script is None:  # the page says to save the first one
+            script = text
+            continue
+        if kind == "python":
+            exec(compile(text, "tutorial.md", "exec"), namespace)
+        elif text == "python train.py":
+            assert script is not None
+            exec(compile(script, "train.py", "exec"), {"__name__": "__main__"})
+        elif text == "echo $?":
+            print(code)
+        elif text.startswith(arguments.PROGRAM):
+            code = main(shlex.split(text.removeprefix(arguments.PROGRAM)))
+        else:
+            assert text in INSTALLING
+        said = plain(capsys.readouterr().out)
+        if expected or kind == "console":
+            assert said == plain(expected), text
+    assert code is not None
 
 
 def test_the_measured_curve_of_the_guide_is_judged_as_it_says(capsys):
@@ -81,10 +139,11 @@ def commands(page: Path) -> list[list[str]]:
 @EACH_PAGE
 def test_every_command_line_names_systems_presets_cases_and_options_that_exist(page):
     for argv in commands(page):
-        if {"SYSTEM", "online_lms"} & set(argv):
+        if {"SYSTEM", "NAME", "online_lms"} & set(argv):
             continue
         options, rest = arguments.parse(argv)
-        assert arguments.jobs(options, rest, argv)
+        if not options.claims:
+            assert arguments.jobs(options, rest, argv) or arguments.experiments(options)
 
 
 @EACH_PAGE
@@ -99,7 +158,8 @@ def test_every_make_target_that_is_named_exists(page):
 @pytest.fixture
 def new_system(monkeypatch, tmp_path):
     """The page's system as an importable, registered module; its example and its tests as text."""
-    system, example, tests = blocks(DOCS / "new_system.md", "python")
+    system, example, extras, tests = blocks(DOCS / "new_system.md", "python")
+    (tmp_path / "lms_extras.py").write_text(extras)
     (tmp_path / "online_lms.py").write_text(system)
     (project,) = (tomllib.loads(body) for body in blocks(DOCS / "new_system.md", "toml"))
     points = project["project"]["entry-points"][registry.GROUP]
@@ -114,7 +174,8 @@ def new_system(monkeypatch, tmp_path):
     registry.entry_points.cache_clear()
     yield system, example, tests
     registry.entry_points.cache_clear()
-    sys.modules.pop("online_lms", None)
+    for name in ("online_lms", "lms_extras"):
+        sys.modules.pop(name, None)
 
 
 def test_the_new_system_has_under_a_hundred_lines_and_its_example_runs(new_system, capsys):
@@ -131,6 +192,27 @@ def test_the_new_system_is_found_by_name_and_agrees(new_system, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["online_lms", "--rate", "2.5"])
     assert "rate must be in (0, 2)" in capsys.readouterr().err
+
+
+def test_the_experiment_of_the_new_system_resumes_and_its_claim_holds(new_system, tmp_path):
+    from theorylab.compare.claims import function_name
+    from theorylab.core import Claim
+    from theorylab.core.experiment import experiment
+    from theorylab.engine.cells import StoredCells
+
+    steep = experiment("lms_extras:steep")
+    cells = StoredCells("online_lms", tmp_path / "store")
+    outcome = steep(cells)
+    assert (cells.measured, cells.reused) == (3, 0)
+    again = StoredCells("online_lms", tmp_path / "store")
+    assert steep(again).tables == outcome.tables
+    assert (again.measured, again.reused) == (0, 3)
+    assert outcome.figures["spread"]().axes
+    online_lms, extras = (importlib.import_module(name) for name in ("online_lms", "lms_extras"))
+    (claim,) = online_lms.OnlineLMS.paper.claims
+    assert isinstance(claim, Claim)
+    finding = getattr(extras, function_name(claim))()
+    assert finding.word == "holds"
 
 
 def test_the_tests_of_the_new_system_pass(new_system):
@@ -168,14 +250,98 @@ def test_the_guarantees_name_tests_that_exist():
     assert [name for name in sorted(named) if f"def {name}(" not in sources] == []
 
 
-@EACH_PAGE
-def test_every_relative_link_leads_to_a_file_and_a_heading(page):
-    broken = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
-        if re.match(r"[a-z]+:", target):
-            continue
-        path, _, anchor = target.partition("#")
-        file = (page.parent / path).resolve() if path else page
-        if not file.exists() or (anchor and anchor not in anchors(file)):
-            broken.append(target)
-    assert broken == []
+def test_every_relative_link_leads_to_a_file_and_a_heading():
+    assert build.broken_links(ROOT) == []
+
+
+def test_every_equation_that_the_code_cites_is_on_its_page():
+    assert build.broken_citations(ROOT) == []
+
+
+def test_every_page_can_be_reached_from_the_index():
+    reached, coming = set(), [DOCS / "README.md"]
+    while coming:
+        page = coming.pop()
+        reached.add(page)
+        for target in build.targets(page.read_text()):
+            file = (page.parent / target.partition("#")[0]).resolve()
+            if file.suffix == ".md" and file.exists() and file not in reached:
+                coming.append(file)
+    assert [str(page.relative_to(ROOT)) for page in PAGES if page not in reached] == []
+
+
+# -- the API reference, the build ----------------------------------------------------------------------------
+
+
+def test_the_api_reference_is_what_the_docstrings_say():
+    """Where it is not: make docs."""
+    assert build.stale(build.pages(ROOT), ROOT) == []
+
+
+def test_the_api_reference_holds_every_public_name():
+    import theorylab
+    from theorylab import compare, core
+
+    for package, module in (("theorylab", theorylab), ("compare", compare), ("core", core)):
+        text = (DOCS / "api" / f"{package}.md").read_text()
+        modules = {"compare", "core", "systems", "fit", "plan"}
+        missing = [name for name in module.__all__ if name not in modules and not re.search(rf"\b{name}\b", text)]
+        assert missing == []
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of two pages and one module, whose links and citations are whole."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "theorylab").mkdir()
+    (tmp_path / "README.md").write_text("# One\n\n[a](docs/a.md#the-part) ![p](docs/p.png) [far](https://x.y/z#w)\n")
+    (tmp_path / "docs" / "a.md").write_text(
+        "# A\n\n## The `part`\n\n$$x \\tag{1}$$\n\n`[not](a-link.md)` [up](../README.md)\n"
+    )
+    (tmp_path / "docs" / "p.png").write_bytes(b"")
+    (tmp_path / "theorylab" / "m.py").write_text('"""x; docs/a.md eq. (1)."""\n')
+    return tmp_path
+
+
+def test_whole_links_and_citations_are_not_complained_of(project):
+    assert build.broken_links(project) == []
+    assert build.broken_citations(project) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("[x](docs/gone.md)", "README.md: docs/gone.md"),
+        ("[x](docs/a.md#gone)", "README.md: docs/a.md#gone"),
+        ("[x](#gone)", "README.md: #gone"),
+        ("![x](docs/gone.png)", "README.md: docs/gone.png"),
+        ("[x]: docs/gone.md", "README.md: docs/gone.md"),
+        ('<img src="gone.svg">', "README.md: gone.svg"),
+    ],
+)
+def test_a_broken_link_is_found(project, target, said):
+    (project / "README.md").write_text(f"# One\n\n{target}\n")
+    assert build.broken_links(project) == [said]
+
+
+def test_a_broken_citation_is_found(project):
+    (project / "theorylab" / "m.py").write_text('"""x; docs/a.md eqs. (1), (2)\nand docs/b.md eq. (3)."""\n')
+    assert build.broken_citations(project) == ["theorylab/m.py: docs/a.md eq. (2)", "theorylab/m.py: docs/b.md eq. (3)"]
+
+
+def test_a_stale_reference_fails_the_build_and_is_written_by_it(monkeypatch, tmp_path):
+    (tmp_path / "theorylab").symlink_to(ROOT / "theorylab")
+    (tmp_path / "docs").mkdir()
+    for page in DOCS.glob("*.md"):
+        (tmp_path / "docs" / page.name).write_text("".join(f"# {page.stem}\n"))
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "broken_citations", lambda: [])
+    monkeypatch.setattr(build, "broken_links", lambda generated: [])
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        assert build.main(["--check"]) == 1
+    assert "stale: docs/api/core.md; run make docs" in said.getvalue()
+    assert build.main([]) == 0
+    assert build.main(["--check"]) == 0
+    (tmp_path / "docs" / "api" / "old.md").write_text("# gone\n")
+    with contextlib.redirect_stderr(io.StringIO()):
+        assert build.main(["--check"]) == 1

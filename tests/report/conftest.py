@@ -13,7 +13,7 @@ from theorylab.compare.result import ComparisonData, Convergence, Rung, Seconds
 from theorylab.core import Observable
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def comparison() -> Callable[..., ComparisonData]:
     """Makes a comparison of the named observables."""
 
@@ -62,7 +62,7 @@ def comparison() -> Callable[..., ComparisonData]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def verdict() -> Callable[..., dict[str, Any]]:
     """Makes a loaded `verdict.json` of one case; keywords replace its entries, those of `one` its observable's."""
 

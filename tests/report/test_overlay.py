@@ -169,9 +169,115 @@ def test_sizes_are_shades_the_largest_darkest_and_the_extrapolation_is_in_the_st
 def test_two_dimensional_observables_show_at_most_five_indices_named_by_their_axis(comparison):
     panel, _ = overlay(comparison(KERNEL)).axes
     assert len(markers_of(panel)) == 5
-    legend = panel.get_legend()
-    assert legend.get_title().get_text() == "layer"
-    assert [text.get_text() for text in legend.get_texts()][::4] == ["1", "8"]
+    texts = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert texts[0] == "layer"
+    assert texts[1::4] == ["1", "8"]
+
+
+def test_the_names_of_lines_stand_above_the_panel_and_hide_no_curve(comparison):
+    figure = overlay(comparison(KERNEL))
+    panel, _ = figure.axes
+    assert panel.get_legend().get_window_extent().y0 >= panel.get_window_extent().y1
+
+
+SINGLE = Observable("loss", "loss", ("layer", "time"))
+ALONE = Observable("exponent", r"alignment $\alpha$", ("layer",))
+
+
+@pytest.fixture
+def one_layer(monkeypatch):
+    """A setting with one layer: its axis holds a single value."""
+    monkeypatch.setitem(COORDINATES, "layer", np.array([3]))
+    monkeypatch.setitem(THEORY, "loss", THEORY["loss"][None])
+    monkeypatch.setitem(THEORY, "exponent", np.array([1.5]))
+
+
+def test_an_axis_of_one_value_is_no_axis_but_named_below(comparison, one_layer):
+    panel, strip = overlay(comparison(SINGLE)).axes
+    (theory,) = lines_of(panel, THEORY_COLOUR)
+    assert len(theory.get_xdata()) == len(TIME)
+    assert panel.get_legend() is None
+    assert strip.get_xlabel() == "time (layer 3)"
+    assert lines_of(strip, shades(1)[0])
+
+
+@pytest.mark.parametrize("sizes", [(None,), (50, 100, 200)])
+def test_a_curve_of_one_point_is_drawn_as_a_number(comparison, one_layer, sizes):
+    panel, strip = overlay(comparison(ALONE, runs=12, sizes=sizes)).axes
+    (theory,) = lines_of(panel, THEORY_COLOUR)
+    np.testing.assert_array_equal(theory.get_ydata(), 1.5)
+    assert sorted(len(points.get_xdata()) for points in markers_of(panel)) == ([1, 12] if sizes == (None,) else [1] * 3)
+    assert "layer 3" in strip.get_xlabel()
+    low, high = panel.get_ylim()
+    assert low < 1.5 < high
+
+
+def words_drawn(figure):
+    """Every text of a figure that is drawn: tick labels outside the limits exist, and are not."""
+    ticks = set()
+    shown = []
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            ticks |= {label for which in ("major", "minor") for label in axis.get_ticklabels(which=which)}
+            ticks |= {label for tick in axis._update_ticks() for label in (tick.label1, tick.label2)}
+            if axes.axison and axis.get_visible():
+                shown += [tick.label1 for tick in axis._update_ticks()]
+    every = [text for text in figure.findobj(mpl.text.Text) if text not in ticks] + shown
+    hidden = {text for axes in figure.axes if not axes.axison for text in (axes.xaxis.label, axes.yaxis.label)}
+    return [text for text in every if text.get_visible() and text.get_text().strip() and text not in hidden]
+
+
+def overlapping(figure):
+    """Pairs of words of a figure that cover each other."""
+    canvas = figure.canvas.get_renderer()
+    boxes = [(text.get_text(), text.get_window_extent(canvas)) for text in words_drawn(figure)]
+    found = []
+    for i, (one, a) in enumerate(boxes):
+        for other, b in boxes[i + 1 :]:
+            across, up = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+            if across > 1 and up > 1:
+                found.append((one, other))
+    return found
+
+
+LONG = Observable("decay", "generalised cross-validation error of the ensemble", ("steps",), "log", unit="variance")
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"),
+    [
+        ((LOSS,), {}),
+        ((LOSS, DECAY, DENSITY, EXPONENT, KERNEL), {"word": "undecided", "needed": 12345}),
+        ((LONG, KERNEL, DENSITY, EXPONENT), {"sizes": (50, 100, 200, 400)}),
+        ((KERNEL,), {"sizes": (50, 100)}),
+        ((LONG,), {"change": lambda curve: np.where(STEPS > 1000, -1.0, curve)}),
+        ((LOSS, EXPONENT), {"failure": "the dynamics diverges: " + "lower the rate or shorten the horizon; " * 8}),
+    ],
+    ids=["one", "five", "ladder", "family", "hidden", "failed"],
+)
+def test_no_words_of_a_figure_cover_each_other_or_leave_it(comparison, judged, said):
+    figure = overlay(comparison(*judged, **said))
+    assert overlapping(figure) == []
+    page = figure.bbox.padded(1)
+    for text in words_drawn(figure):
+        box = text.get_window_extent(figure.canvas.get_renderer())
+        assert page.contains(box.x0, box.y0), text.get_text()
+        assert page.contains(box.x1, box.y1), text.get_text()
+
+
+@pytest.mark.parametrize(("low", "high", "written"), [(0.02, 4.0, True), (1e-6, 1.0, False)])
+def test_logarithmic_axes_are_written_in_plain_numbers_where_those_are_short(low, high, written):
+    from theorylab.report.grids import plain_decades
+
+    figure = mpl.figure.Figure()
+    axes = figure.add_subplot()
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    plain_decades(axes.yaxis, low, high)
+    figure.draw_without_rendering()
+    labels = [label.get_text() for label in axes.get_yticklabels() if label.get_text()]
+    assert all(("$" in label) is not written for label in labels)
+    assert not written or {"0.1", "1"} <= set(labels)
 
 
 def test_a_failed_comparison_is_a_sentence_and_no_curve(comparison):
@@ -278,6 +384,13 @@ def test_long_labels_break_between_words_and_never_inside_mathematics():
     assert grids.upright(long).count("\n") == 1
     assert all(part.count("$") % 2 == 0 for part in grids.upright(long).split("\n"))
     assert grids.upright(LOSS) == LOSS.axis_label
+    longer = Observable("x", "generalised cross-validation error of the ensemble", (), unit="variance")
+    assert grids.upright(longer).split("\n") == [
+        "generalised",
+        "cross-validation error of",
+        "the ensemble",
+        "[variance]",
+    ]
 
 
 def test_the_figure_shows_itself_in_a_notebook(comparison):

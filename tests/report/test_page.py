@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import io
 import os
 import re
 from html.parser import HTMLParser
 from importlib import resources
 
+import numpy as np
 import pytest
-from made_by_hand import EXPONENT, LOSS
+from made_by_hand import DECAY, DENSITY, EXPONENT, KERNEL, LOSS
 
 from theorylab.core import Refused
 from theorylab.report.overlay import overlay, save
 from theorylab.report.page import html, page, repr_html, table
+from theorylab.report.picture import DETAILS, copied
 from theorylab.report.rows import MEANINGS, SIGNS
 
 LADDER = {
@@ -182,10 +185,97 @@ def test_page_is_written_whole_and_the_same_each_time(verdict, picture, tmp_path
     assert [entry.name for entry in path.parent.iterdir()] == ["index.html"]
 
 
-def test_ten_systems_of_three_cases_fit_in_ten_megabytes(verdict, comparison, tmp_path):
-    figure, _ = save(overlay(comparison(LOSS, EXPONENT, sizes=(50, 100, 200))), tmp_path)
-    results = [verdict(system=f"s{i}", case=f"c{j}", figure=str(figure)) for i in range(10) for j in range(3)]
-    assert len(html(results).encode()) < 10e6
+def test_ten_systems_with_all_their_presets_fit_in_ten_megabytes(verdict, comparison, tmp_path):
+    figure, _ = save(overlay(comparison(LOSS, EXPONENT, DECAY, KERNEL, sizes=(50, 100, 200))), tmp_path)
+    results = [verdict(system=f"s{i}", case=f"c{j}", figure=str(figure)) for i in range(10) for j in range(10)]
+    assert page(results, tmp_path / "index.html").stat().st_size < 10e6
+
+
+def test_a_page_that_would_be_too_large_has_coarser_figures_and_the_files_stay_as_they_are(
+    verdict, comparison, tmp_path, monkeypatch
+):
+    figure, _ = save(overlay(comparison(LOSS)), tmp_path)
+    before = figure.read_bytes()
+    results = [verdict(figure=str(figure))]
+    sizes = {detail: len(html(results, detail=detail).encode()) for detail in DETAILS}
+    assert sorted(sizes.values(), reverse=True) == list(sizes.values())
+    for limit, detail in ((sizes[DETAILS[0]] + 1, DETAILS[0]), (sizes[DETAILS[0]], DETAILS[1]), (1, DETAILS[2])):
+        monkeypatch.setattr("theorylab.report.page.LIMIT", limit)
+        assert page(results, tmp_path / "index.html").stat().st_size == sizes[detail]
+    assert figure.read_bytes() == before
+
+
+def test_a_copied_figure_looks_the_same_in_a_third_of_the_bytes(comparison, tmp_path):
+    from PIL import Image
+
+    figure, _ = save(overlay(comparison(LOSS, DENSITY, KERNEL)), tmp_path)
+    content, width, height = copied(figure, DETAILS[0])
+    with Image.open(figure) as image, Image.open(io.BytesIO(content)) as copy:
+        assert copy.size == image.size == (width, height)
+        difference = np.abs(np.asarray(image.convert("RGB"), float) - np.asarray(copy.convert("RGB"), float))
+    assert len(content) < figure.stat().st_size / 3
+    assert difference.mean() < 1.0  # of 255
+    assert np.mean(difference > 40) < 1e-3
+
+
+def test_a_damaged_figure_is_said_to_be_missing(verdict, picture, tmp_path):
+    whole = picture.read_bytes()
+    for name, content in (("cut", whole[: len(whole) // 2]), ("text", b"no picture"), ("empty", b"")):
+        (tmp_path / name).write_bytes(content)
+        assert "file is missing" in html([verdict(figure=str(tmp_path / name))])
+
+
+def test_transparent_parts_of_a_figure_are_white_on_the_page(tmp_path):
+    from PIL import Image
+
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    content, *_ = copied(tmp_path / "clear.png", DETAILS[0])
+    with Image.open(io.BytesIO(content)) as copy:
+        assert copy.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+CLAIM = {"system": "toy", "claim": "half-life", "statement": "It <halves>.", "measured": 6.93, "error": 0.02,
+         "expected": "6.93", "word": "holds"}  # fmt: skip
+EXPERIMENT = {
+    "system": "other", "preset": "measured", "about": "two <squares>", "findings": ["it grows"], "figures": [],
+    "folder": "", "command": "python -m theorylab.compare other --preset measured", "device": "cpu",
+    "tables": [{"title": "squares", "columns": ["size", "square"], "rows": [[2, 4.0], [3, None]], "note": "by hand"}],
+    "cells": {"seconds": 12.0, "measured": 1, "reused": 0},
+}  # fmt: skip
+SWEEP = {
+    "system": "toy", "case": "flow", "over": {"rate": [1, 2], "noise_level": [1, 2]}, "settings": 4,
+    "words": ["agrees", "differs", "agrees"], "failures": {"3": "no <root>"}, "figures": [], "folder": "",
+}  # fmt: skip
+
+
+def test_claims_experiments_and_sweeps_have_tables_sections_and_marks_for_the_filters(verdict):
+    source = html([verdict()], [EXPERIMENT], [CLAIM, {**CLAIM, "word": "fails"}], [SWEEP])
+    found = Document(source)
+    text = re.sub(r"\s+", " ", " ".join(text for _, text in found.all("body")))
+    for said in ("6.930(20)", "It <halves>.", "two <squares>", "it grows", "12.0 s", "by hand", "rate, noise level",
+                 "2 agrees, 1 differs", "no <root>", "--preset measured"):  # fmt: skip
+        assert said in text, said
+    kinds = {}
+    for attributes, _ in found.all("tr", role="row"):
+        if "data-kind" in attributes:
+            kinds.setdefault(attributes["data-kind"], []).append((attributes["data-system"], attributes["data-words"]))
+    assert kinds == {
+        "comparison": [("toy", "agrees")],
+        "claim": [("toy", "holds"), ("toy", "fails")],
+        "experiment": [("other", "")],
+        "sweep": [("toy", "")],
+    }
+    assert [a["data-kind"] for a, _ in found.all("section", class_="case")] == ["comparison", "experiment", "sweep"]
+    options = [a.get("value") for a, _ in found.all("option")]
+    assert {"comparison:agrees", "claim:holds", "claim:fails", "experiment", "sweep"} <= set(options)
+    assert {a["href"] for a, _ in found.all("a")} >= {"#claims", "#experiments", "#sweeps", "#experiment-0", "#sweep-0"}
+
+
+def test_a_page_of_comparisons_alone_offers_nothing_else(verdict):
+    found = Document(html([verdict()]))
+    assert not found.all("nav")
+    assert [a.get("label") for a, _ in found.all("optgroup")] == ["Comparisons"]
+    assert not [a for a, _ in found.all("section", class_="table") if a["id"] != "summary"]
 
 
 def _luminance(colour: str) -> float:
@@ -204,6 +294,18 @@ def test_every_text_colour_has_a_contrast_of_at_least_four_and_a_half():
             for ground in ("paper", "card", "tint"):
                 light, dark = sorted((_luminance(colours[name]), _luminance(colours[ground])), reverse=True)
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (name, ground)  # WCAG 2.2, 1.4.3 (AA)
+
+
+def test_every_border_of_a_control_and_the_focus_ring_has_a_contrast_of_at_least_three():
+    css = resources.files("theorylab.report").joinpath("page.css").read_text()
+    assert "outline: 3px solid var(--link)" in css
+    assert "border: 1px solid var(--soft)" in css
+    for block in re.findall(r":root \{(.*?)\}", css, re.S):
+        colours = dict(re.findall(r"--(\w+): (#\w{6})", block))
+        for name in ("link", "soft"):
+            for ground in ("paper", "card"):
+                light, dark = sorted((_luminance(colours[name]), _luminance(colours[ground])), reverse=True)
+                assert (light + 0.05) / (dark + 0.05) >= 3, (name, ground)  # WCAG 2.2, 1.4.11 (AA)
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])

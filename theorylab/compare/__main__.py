@@ -80,7 +80,7 @@ def _compare(options: argparse.Namespace, rest: list[str], argv: list[str]) -> i
         return _claims(options)
     jobs = arguments.jobs(options, rest, argv)
     if options.sweep:
-        return _sweep(options, jobs[0])
+        return _sweep(options, jobs[0], argv)
     asked = arguments.experiments(options)
 
     from theorylab.compare.case import Options
@@ -137,17 +137,21 @@ def _experiments(options: argparse.Namespace, asked: Sequence[Any], progress: An
     return found
 
 
-def _sweep(options: argparse.Namespace, job: Any) -> int:
+def _sweep(options: argparse.Namespace, job: Any, argv: Sequence[str]) -> int:
     from theorylab.compare import arguments, sweeping
     from theorylab.compare.case import Options
     from theorylab.compare.comparison import exit_code
+    from theorylab.compare.session import write_page
     from theorylab.engine.progress import Lines, Silent
 
     progress = Silent() if options.quiet else Lines()
     chosen = Options(tile=options.tile, store=True, progress=progress, force=options.force)
     part = arguments.shard(options.shard)
     over = arguments.swept(options.sweep)
-    result = sweeping.run(job, over, options.theory_only, part, options.out, options.seed, chosen)
+    command = " ".join([arguments.PROGRAM, *argv])
+    result = sweeping.run(job, over, options.theory_only, part, options.out, options.seed, chosen, command)
+    if result["folder"] is not None:
+        write_page(options.out, [])
     print(json.dumps(result, indent=2, ensure_ascii=False) if options.json else sweeping.text(result))
     return exit_code(result["words"])
 

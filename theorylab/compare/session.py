@@ -12,7 +12,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Key
 
-from theorylab.compare import claims, experiments
+from theorylab.compare import claims, experiments, sweeping
 from theorylab.compare.arguments import Job
 from theorylab.compare.case import Options, run
 from theorylab.compare.export import CONFIG, CURVES, FIGURE, VERDICT, load, load_verdict
@@ -139,7 +139,7 @@ def write_page(out: Path, results: Sequence[dict[str, Any]]) -> Path:
         at = (found["system"], found["case"])
         figure = path.parent / FIGURE
         every.append(new.get(at, {**found, "cached": True, "figure": str(figure) if figure.exists() else None}))
-    page(every, out / PAGE, experiments=_outcomes(out), claims=_claims(out))
+    page(every, out / PAGE, experiments=_outcomes(out), claims=_claims(out), sweeps=_sweeps(out))
     return out / PAGE
 
 
@@ -149,6 +149,16 @@ def _outcomes(out: Path) -> list[dict[str, Any]]:
         try:
             found.append(experiments.load(path.parent))
         except Refused:
+            continue
+    return found
+
+
+def _sweeps(out: Path) -> list[dict[str, Any]]:
+    found = []
+    for path in sorted(out.glob(f"*/*/{sweeping.SUMMARY}")):
+        try:
+            found.append({**json.loads(path.read_text()), "folder": str(path.parent)})
+        except (OSError, ValueError):
             continue
     return found
 

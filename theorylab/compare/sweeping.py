@@ -33,6 +33,7 @@ def run(
     out: Path,
     seed: int,
     options: Options,
+    command: str = "",
 ) -> dict[str, Any]:
     """Sweep a case and write sweep.nc, sweep.json and heat maps to out/NAME/CASE-sweep-FIELDS; a shard fills the
     store only.
@@ -59,6 +60,7 @@ def run(
         "over": {name: list(values) for name, values in found.over.items()},
         "settings": len(found.systems),
         "runs": None if theory_only else job.runs,
+        "command": command,
         "words": words,
         "failures": {str(i): sentence for i, sentence in found.failures.items()},
         "seconds": {"theory": found.seconds, "theory_compile": found.seconds_compile},

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogFormatterMathtext
 
 from theorylab.core import Observable
 
-_UPRIGHT = 30
+_UPRIGHT = 27
+"""Letters of a label that are no longer than a panel is high."""
 
 
 def geometric(at: Shaped[np.ndarray, " n"]) -> bool:
@@ -53,16 +57,61 @@ def edges(centres: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n+1"]:
 
 
 def upright(observable: Observable) -> str:
-    """The label, on two lines where it is longer than the panel is high (mathematics never broken)."""
-    visible = re.sub(
-        r"\\[a-zA-Z]+|[${}^_\\]", lambda found: "x" if found[0].startswith("\\") else "", observable.axis_label
-    )
-    if len(visible) <= _UPRIGHT:
+    """The label, on lines that are no longer than the panel is high (mathematics never broken, the unit kept whole)."""
+    parts = [observable.label, f"[{observable.unit}]"] if observable.unit else [observable.label]
+    if _letters(" ".join(parts)) <= _UPRIGHT:
         return observable.axis_label
-    if observable.unit:
-        return f"{observable.label}\n[{observable.unit}]"
-    spaces = [i for i, c in enumerate(observable.label) if c == " " and observable.label.count("$", 0, i) % 2 == 0]
-    if not spaces:
-        return observable.label
-    cut = min(spaces, key=lambda i: abs(i - len(observable.label) / 2))
-    return f"{observable.label[:cut]}\n{observable.label[cut + 1 :]}"
+    return "\n".join(line for part in parts for line in _lines(part))
+
+
+def _lines(text: str) -> list[str]:
+    words: list[str] = []
+    for word in text.split(" "):  # what stands between dollars is one word
+        if words and words[-1].count("$") % 2:
+            words[-1] += f" {word}"
+        else:
+            words.append(word)
+    lines = [words[0]]
+    for word in words[1:]:
+        if _letters(f"{lines[-1]} {word}") <= _UPRIGHT:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _letters(text: str) -> int:
+    """Letters that are seen, about: a command of mathematics is one, that of a font none."""
+    text = re.sub(r"\\math[a-z]+", "", text)
+    return len(re.sub(r"\\[a-zA-Z]+|[${}^_\\]", lambda found: "x" if found[0].startswith("\\") else "", text))
+
+
+class _Plain(LogFormatterMathtext):
+    """Labels where the mathematical ones would be, written 0.2 and not 2 x 10^-1."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def plain_decades(axis: Axis, low: float, high: float) -> None:
+    """Write a logarithmic axis in plain numbers where those are short."""
+    if low >= 1e-3 and high <= 1e4:
+        axis.set_major_formatter(_Plain())
+        axis.set_minor_formatter(_Plain(labelOnlyBase=False, minor_thresholds=(1.1, 0.5)))
+
+
+def real(values: Any) -> Any:
+    """Values as float64."""
+    return np.asarray(values, float)
+
+
+def short(value: Any) -> str:
+    """A coordinate as it is read."""
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.0f}" if value == np.round(value) else f"{value:.3g}"
+    return str(value)
+
+
+def spaced(name: str) -> str:
+    """A name without underscores."""
+    return name.replace("_", " ")

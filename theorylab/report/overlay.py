@@ -21,6 +21,7 @@ from theorylab.compare.result import Agreement, ComparisonData, Rung
 from theorylab.core import Observable, require
 from theorylab.engine import files
 from theorylab.report import panels
+from theorylab.report.series import Series
 from theorylab.report.style import COLUMN, LIMIT, MARGIN, SIMULATION, THEORY, shades, style
 
 DPI = 150
@@ -47,9 +48,8 @@ def overlay(data: ComparisonData) -> Figure:
         size_name = data.system.size or "size"
         figure = _figure(len(drawn))
         for (panel, strip), (observable, series) in zip(_grid(figure, len(drawn)), drawn, strict=True):
-            panels.draw(panel, strip, observable, series, data.ladder.get(observable.name), size_name)
-            if observable.dims:
-                strip.set_xlabel(data.system.axis_labels.get(observable.dims[-1], strip.get_xlabel()))
+            ladder = data.ladder.get(observable.name)
+            panels.draw(panel, strip, observable, series, ladder, size_name, data.system.axis_labels)
         _head(figure, name)
         _legend(figure, _keys(data.rungs, size_name if several else "", bool(data.ladder)))
         return _settled(figure)
@@ -88,7 +88,7 @@ def overlay_measured(
         require(values.shape == shape, f"{what} {observable.name} has shape {values.shape}, its coordinates {shape}")
     if stderr is None and runs is not None and len(runs) > 1:
         stderr = np.std(runs, axis=0, ddof=1) / np.sqrt(len(runs))
-    series = panels.Series(
+    series = Series(
         at=tuple(np.asarray(axis) for axis in at),
         predicted=predicted,
         measured_at=tuple(np.asarray(axis) for axis in measured_at),
@@ -147,12 +147,12 @@ class _Figure(Figure):
         return png(self)
 
 
-def _series(observable: Observable, rung: Rung) -> panels.Series:
+def _series(observable: Observable, rung: Rung) -> Series:
     name = observable.name
     runs = np.asarray(rung.curves[name]) if name in rung.curves else None
     few = runs is not None and len(runs) < 2
     at = tuple(np.asarray(rung.coordinates[axis]) for axis in observable.dims)
-    return panels.Series(
+    return Series(
         at=at,
         predicted=np.asarray(rung.predicted[name]),
         measured_at=at,
@@ -193,7 +193,8 @@ def _grid(figure: Figure, count: int) -> list[tuple[Any, Any]]:
 
 
 def _failure(name: str, sentence: str) -> Figure:
-    figure = _Figure(figsize=(COLUMN, 1.6), layout="constrained")
+    lines = len(textwrap.wrap(sentence, panels.WRAP))
+    figure = _Figure(figsize=(COLUMN, max(1.6, 0.8 + 0.15 * lines)), layout="constrained")
     FigureCanvasAgg(figure)
     panels.say(figure.add_subplot(), None, sentence)
     _head(figure, name)

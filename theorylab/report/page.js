@@ -6,14 +6,24 @@
   const word = document.getElementById("by-word");
   const shown = document.getElementById("shown");
 
+  const nouns = { comparison: "verdicts", claim: "claims", experiment: "experiments", sweep: "sweeps" };
+  const rows = all("table.rows tbody tr");
   const filter = () => {
+    const [kind, wanted] = word.value.split(":");
     const fits = (element) =>
       (!system.value || element.dataset.system === system.value) &&
-      (!word.value || element.dataset.words.split(" ").includes(word.value));
-    const rows = all(".summary tbody tr");
-    for (const element of [...rows, ...all("section.case, .claims tbody tr")]) element.hidden = !fits(element);
-    const count = rows.filter((row) => !row.hidden).length;
-    shown.textContent = `${count} of ${rows.length} shown`;
+      (!kind || element.dataset.kind === kind) &&
+      (!wanted || element.dataset.words.split(" ").includes(wanted));
+    for (const element of [...rows, ...all("section.case")]) element.hidden = !fits(element);
+    for (const section of all("section.table")) {
+      section.hidden = section.querySelector("tbody tr") && !section.querySelector("tbody tr:not([hidden])");
+    }
+    const said = [];
+    for (const [name, noun] of Object.entries(nouns)) {
+      const every = rows.filter((row) => row.dataset.kind === name);
+      if (every.length) said.push(`${every.filter((row) => !row.hidden).length} of ${every.length} ${noun}`);
+    }
+    shown.textContent = said.length ? `${said.join(", ")} shown` : "";
   };
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -43,18 +53,29 @@
     });
   }
 
+  // an enlarged figure covers the page: what lies behind it is out of reach until it is closed
+  const behind = (figure, inert) => {
+    for (let node = figure; node !== document.body; node = node.parentElement) {
+      for (const other of node.parentElement.children) if (other !== node) other.inert = inert;
+    }
+  };
   let opener = null;
-  for (const link of all("a.enlarge")) link.addEventListener("click", () => (opener = link));
-  window.addEventListener("hashchange", () => {
-    const open = document.querySelector("figure:target");
-    if (open) open.querySelector("a.close").focus();
-    else if (opener) {
+  let opened = null;
+  const turn = () => {
+    if (opened) behind(opened, false);
+    opened = document.querySelector("figure:target");
+    if (opened) {
+      behind(opened, true);
+      opened.querySelector("a.close").focus();
+    } else if (opener) {
       opener.focus({ preventScroll: true });
       opener = null;
     }
-  });
+  };
+  for (const link of all("a.enlarge")) link.addEventListener("click", () => (opener = link));
+  window.addEventListener("hashchange", turn);
+  turn();
   document.addEventListener("keydown", (event) => {
-    const open = document.querySelector("figure:target");
-    if (event.key === "Escape" && open) location.hash = open.querySelector("a.close").hash;
+    if (event.key === "Escape" && opened) location.hash = opened.querySelector("a.close").hash;
   });
 })();

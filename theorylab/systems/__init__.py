@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from theorylab.systems.adaptive_kernels import AdaptiveKernels as AdaptiveKernels
     from theorylab.systems.deep_linear_dmft import DeepLinearDMFT as DeepLinearDMFT
     from theorylab.systems.equality_reasoning import EqualityReasoning as EqualityReasoning
+    from theorylab.systems.error_broadcast import ErrorBroadcast as ErrorBroadcast
     from theorylab.systems.flow_autoencoder import FlowAutoencoder as FlowAutoencoder
+    from theorylab.systems.precision_scaling import PrecisionScaling as PrecisionScaling
     from theorylab.systems.rf_ensembles import RFEnsembles as RFEnsembles
+    from theorylab.systems.rl_posttraining import RLPosttraining as RLPosttraining
     from theorylab.systems.rnn_integrator import RNNIntegrator as RNNIntegrator
     from theorylab.systems.sgd_resolvent import SGDResolvent as SGDResolvent
 
