@@ -181,6 +181,9 @@ def _package(folder: Path) -> type:
         textwrap.dedent("""
             from toy import Toy
             class MadeUp(Toy):
+                def predict(self, instance, numerics):
+                    from made_up.theory import x
+                    return x
                 def simulate(self, instance, key):
                     from made_up.simulation import simulate
                     return simulate(self, key)
@@ -190,6 +193,7 @@ def _package(folder: Path) -> type:
     (package / "helper.py").write_text("def f(s):\n    return 1\n")
     (package / "theory.py").write_text("x = 1\n")
     (package / "presets.py").write_text("y = 1\n")
+    (package / "claims.py").write_text("z = 1\n")
     return package
 
 
@@ -200,8 +204,8 @@ def test_only_what_a_simulation_runs_changes_its_address(tmp_path, monkeypatch):
 
     simulation = sources.simulation_sources(made_up.MadeUp)
     theory = sources.theory_sources(made_up.MadeUp)
-    for name in ("theory.py", "presets.py"):
-        (package / name).write_text("changed = 2\n")
+    for name in ("theory.py", "presets.py", "claims.py"):
+        (package / name).write_text("x = 2\n")
         assert sources.simulation_sources(made_up.MadeUp) == simulation
     assert sources.theory_sources(made_up.MadeUp) != theory
     theory = sources.theory_sources(made_up.MadeUp)
@@ -214,10 +218,7 @@ def test_only_what_a_simulation_runs_changes_its_address(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", registry.names())
 def test_a_systems_address_covers_its_simulation_and_not_its_theory(name):
-    reached = {
-        f"{path.parent.name}/{path.name}"
-        for path in sources._reachable(registry.load(name).__module__, ("theory", "presets"), sources._NOT_SIMULATION)
-    }
+    reached = {f"{path.parent.name}/{path.name}" for path in sources._simulation(registry.load(name))}
     assert {f"{name}/__init__.py", f"{name}/simulation.py"} <= reached
     assert not any(Path(path).name.startswith(("theory", "presets")) for path in reached)
     assert not any(path.startswith(("solvers/", "compare/", "report/")) for path in reached)

@@ -115,9 +115,25 @@ def test_files_that_do_not_fit_are_refused_with_what_was_found_and_expected(tmp_
             planning.plan(system, kernel=named["kernel"], targets=good["targets"], parameters=8)
     text = tmp_path / "text.npy"
     text.write_text("1 2 3")
-    for path in (str(text), str(tmp_path / "missing.npy")):
-        with pytest.raises(Refused, match=r"cannot be read .* expected an array of real numbers of shape \(n, d\)"):
-            planning.plan(system, features=path, targets=good["targets"])
+    for path, why in ((text, "it is no .npy file"), (tmp_path / "missing.npy", "FileNotFoundError")):
+        with pytest.raises(
+            Refused, match=rf"cannot be read.*{why}.* expected an array of real numbers of shape \(n, d\)"
+        ):
+            planning.plan(system, features=str(path), targets=good["targets"])
+
+
+def test_the_command_line_plans_from_files_and_refuses_bad_ones(tmp_path, points, capsys) -> None:
+    from theorylab.plan.__main__ import main
+
+    features, targets, *_ = points
+    named = files(tmp_path, features=features, targets=targets, short=targets[:10])
+    command = ["rf_ensembles", "--parameters", "64", "--samples", "60", "--features", named["features"], "--targets"]
+    assert main([*command, named["targets"]]) == 0
+    assert "with the ridge tuned for each K: K = 1" in capsys.readouterr().out
+    assert main([*command, named["short"]]) == 2
+    assert "targets must have shape (300,)" in capsys.readouterr().err
+    assert main([*command[:-3], "--features", str(tmp_path / "none.npy"), "--targets", named["targets"]]) == 2
+    assert "cannot be read (FileNotFoundError" in capsys.readouterr().err
 
 
 def test_bad_budgets_are_refused() -> None:

@@ -20,6 +20,7 @@ from theorylab.systems.equality_reasoning import EqualityNumerics, EqualityReaso
 from theorylab.systems.equality_reasoning import simulation_vision as vision
 from theorylab.systems.equality_reasoning import theory_cone as cone
 from theorylab.systems.equality_reasoning import theory_kernel as kernel
+from theorylab.systems.equality_reasoning import vision as experiment
 
 # -- the simulation -------------------------------------------------------------------------------------------
 
@@ -107,11 +108,11 @@ def again(comparison):
 
 
 class _WrongBalance(EqualityReasoning):
-    """The readouts' balance off by a fifth, at the fixed point."""
+    """The readouts' balance off by a tenth."""
 
     def predict(self, instance, numerics):
         right = super().predict(instance, numerics)
-        return Prediction({**right.curves, "balance": 1.2 * right.curves["balance"]}, right.status, right.error)
+        return Prediction({**right.curves, "balance": 1.1 * right.curves["balance"]}, right.status, right.error)
 
 
 class _OneLayer(EqualityReasoning):
@@ -241,6 +242,62 @@ def test_the_convolutional_network_sees_shifts_and_compares_places():
 
     apart = x[0].at[4:10].set(0)
     assert abs(float(crossed(apart))) > 1e-6
+
+
+class _Cells:
+    """Cells kept in memory."""
+
+    data = None
+
+    def __init__(self):
+        self.kept, self.said = {}, []
+
+    def __call__(self, question, measure):
+        at = str(sorted(question.items()))
+        if at not in self.kept:
+            self.kept[at] = measure()
+        return self.kept[at]
+
+    def say(self, sentence):
+        self.said.append(sentence)
+
+
+def test_the_experiment_on_images_tunes_the_cnn_on_other_kinds_and_pairs_its_rows(monkeypatch):
+    asked = []
+
+    def invented(*, kind, seen, network, richness, rate, seed, **_):
+        asked.append((network, rate, seed))
+        test = 0.6 + 0.1 * (network == "cnn") + 0.02 * (seed % 10) - 0.01 * abs(rate - 10) - 0.1 * (richness < 1)
+        return {"train": np.asarray(0.9), "test": np.asarray(test)}
+
+    monkeypatch.setattr(experiment, "measure", invented)
+    cells = _Cells()
+    found = experiment.run(cells)
+    tuning = {one for one in asked if one[2] >= 100}
+    assert tuning == {("cnn", rate, seed) for rate in experiment.CNN_RATES for seed in experiment.TUNING_SEEDS}
+    assert {rate for network, rate, seed in asked if network == "cnn" and seed < 100} == {10.0}
+    table = found.tables[0]
+    assert len(table.rows) == len(experiment.ROWS) + 1
+    # paired by seed: what the seeds add drops out
+    assert any("patches" in line and "+0.100 +- 0.000" in line for line in found.findings)
+    assert not any("edge" in line for line in found.findings)
+    count = len(asked)
+    experiment.run(cells)
+    assert len(asked) == count
+
+
+def test_the_seen_kinds_follow_the_seed():
+    bitmaps, fixed, others, margin = vision._patterns(vision.Scene("pentominoes", 14), None)
+    assert (len(bitmaps.versions), len(fixed), len(others), margin) == (18, 14, 4, 1)
+    splits = [vision._patterns(vision.Scene("pentominoes", 14), jax.random.key(s)) for s in (0, 1)]
+    for _, seen, unseen, _ in splits:
+        assert sorted([*np.asarray(seen), *np.asarray(unseen)]) == list(range(18))
+    assert set(np.asarray(splits[0][1])) != set(np.asarray(splits[1][1]))
+    found = experiment.measure(
+        kind="pentominoes", seen=14, network="mlp", width=8, richness=1.0, rate=0.5, batch=4, steps=2, seed=0
+    )
+    assert set(found) == {"train", "test"}
+    assert 0 <= float(found["test"]) <= 1
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from theorylab.core import Prediction, Refused, coupling
 from theorylab.core.casting import cast, in_precision
 from theorylab.data import digits, spectra
 from theorylab.solvers.resolvent import Modes, renormalised_ridge, ridge_moments, ridgeless_kappa
-from theorylab.systems.rf_ensembles import RFEnsembles, networks, setting, simulation, theory, theory_scaling
+from theorylab.systems.rf_ensembles import RFEnsembles, setting, simulation, theory, theory_scaling
 from theorylab.systems.rf_ensembles.theory_tuned import tuned
 
 INF = math.inf
@@ -389,6 +389,19 @@ def test_without_a_ridge_the_least_norm_solution_is_found() -> None:
     assert float(trace[0]) == pytest.approx(10)
 
 
+def test_squared_bias_is_the_mean_over_different_sets_and_different_members() -> None:
+    errors = np.random.default_rng(0).normal(size=(3, 4, 2, 5))
+    pairs = [
+        (errors[r, m] * errors[s, n]).sum(-1)
+        for r in range(3)
+        for s in range(3)
+        for m in range(4)
+        for n in range(4)
+        if r != s and m != n
+    ]
+    np.testing.assert_allclose(simulation.independent_products(jnp.asarray(errors)), np.mean(pairs, 0), rtol=1e-12)
+
+
 class Perturbed(RFEnsembles):
     """The theory with one term wrong: 1 - dressed of the loop through samples and features left out, and feature
     variance divided by K^(1 + squared)."""
@@ -636,49 +649,3 @@ def test_bad_settings_are_refused_with_a_sentence(fields, sentence: str) -> None
 def test_bad_spectra_are_refused_with_a_sentence(arguments, sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
         RFEnsembles.from_spectrum(*arguments)
-
-
-# -- networks beside the theory --------------------------------------------------------------------------------
-
-
-def test_networks_of_an_ensemble_have_the_parameters_of_the_single_one() -> None:
-    assert [networks.member_width(32, k) for k in (1, 4, 16)] == [32, 10, 3]
-    assert [networks.member_width(128, k) for k in (1, 4, 16)] == [128, 52, 18]
-    with pytest.raises(Refused, match="have no unit left; lower members"):
-        networks.member_width(2, 1000)
-    with pytest.raises(Refused, match="richness must be positive, got 0"):
-        networks.check([0.0], [0.1])
-    with pytest.raises(Refused, match=r"rate x decay must be in \[0, 1\), got 0.05 x 20"):
-        networks.check([1.0], [20.0])
-
-
-def test_experiment_on_networks_is_stored_tuned_and_paired(tmp_path, monkeypatch) -> None:
-    calls = []
-
-    def pretended(regime, members, richness, decay, runs, steps):
-        calls.append((regime.name, members, richness))
-        base = members + (math.log(richness) - 1.5) ** 2 + np.add.outer(np.arange(runs), np.square(decay))
-        return {"validation": base, "test": base, "wrong": base}
-
-    monkeypatch.setattr(networks, "losses", pretended)
-    options = {"members": (1, 4), "richness": (1.0, 2.0), "decay": (0.0, 0.1), "runs": 3, "steps": 10}
-    report = networks.experiment(tmp_path, **options)
-    assert {(r["richness"], r["decay"]) for r in report} == {(4.0, 0.0)}
-    # the best of 1, 2 lies at the edge: widened to 4, then to 8, where the loss grows again; nothing is repeated
-    assert len(calls) == 2 * 2 * 4
-    assert all(r["edge"] == [] for r in report)
-    assert report[1]["difference"] == pytest.approx(3)
-    # runs are paired: their own scatter cancels
-    assert report[1]["difference_stderr"] == pytest.approx(0, abs=1e-12)
-    networks.experiment(tmp_path, **options)
-    assert len(calls) == 2 * 2 * 4
-    with pytest.raises(Refused, match="runs must be at least 2"):
-        networks.experiment(tmp_path, runs=1)
-
-
-def test_a_network_learns_the_digits_from_a_zero_predictor() -> None:
-    regime = networks.Regime("small", 200, 12)
-    untrained, trained = (networks.losses(regime, 2, 3.0, [0.01], 2, steps) for steps in (0, 60))
-    # a one-hot target less 0.1 has squared length 0.9; 60 steps of two networks of 7 units learn some of it
-    np.testing.assert_allclose(untrained["test"], 0.9, rtol=1e-6)
-    assert np.all(trained["test"] < 0.75)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.core
@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from theorylab.core import require, require_finite
+from theorylab.data import digits
 
 EXACT_MODES = 3000
 """Modes of a power law that are kept one by one; beyond them, logarithmic bins."""
@@ -97,6 +98,52 @@ def endless_power_law(capacity: float, source: float, largest: int = 10**12) -> 
     number = float(largest) ** (1 - capacity) / ((capacity - 1) * value)
     total = float(largest) ** (1 - source) / (source - 1)
     return Spectrum(np.append(values, value), np.append(power, total / number), np.append(count, number))
+
+
+class Described(Protocol):
+    """A setting whose fields say what its spectrum is."""
+
+    @property
+    def spectrum(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def capacity(self) -> Any: ...
+    @property
+    def source(self) -> Any: ...
+    @property
+    def signal(self) -> Any: ...
+    @property
+    def eigenvalues(self) -> Any: ...
+    @property
+    def target_power(self) -> Any: ...
+    @property
+    def multiplicity(self) -> Any: ...
+
+
+def described(setting: Described) -> Spectrum:
+    """The spectrum that a setting's fields describe, its target of power `signal` in all.
+
+    `setting.spectrum` is "power_law", "flat", "digits" (the arc-cosine kernel on the digits set), or "given" (the
+    setting's own `eigenvalues`, `target_power` and `multiplicity`).
+
+    Raises: `Refused` for another word.
+    """
+    match setting.spectrum:
+        case "power_law":
+            found = power_law(setting.dimension, setting.capacity, setting.source)
+        case "flat":
+            found = flat(setting.dimension)
+        case "digits":
+            values, power = digits.kernel_spectrum()
+            found = Spectrum(values, power, np.ones_like(values))
+        case "given":
+            counts = np.asarray(setting.multiplicity or np.ones(np.shape(setting.eigenvalues)), np.float64)
+            found = Spectrum(setting.eigenvalues, setting.target_power, counts)
+        case other:
+            require(False, f"no spectrum is called {other!r}: power_law, flat, digits or given")
+            raise AssertionError
+    return scaled(found, setting.signal)
 
 
 def require_given(values: Any, power: Any, multiplicity: Sequence[float], dimension: int) -> None:

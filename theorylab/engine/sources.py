@@ -25,14 +25,15 @@ _LIBRARIES = ("jax", "jaxlib")
 
 
 def simulation_sources(system: type[AbstractSystem]) -> str:
-    """Hash of the sources that a simulation of `system` runs: its package but `theory*` and `presets`, what that
-    imports of its own top-level package and of ours (`networks`, `data`), the engine's ensemble and casting."""
+    """Hash of the sources that a simulation of `system` runs: its module, what that reaches of its own top-level
+    package and of ours (`networks`, `data`) but `theory*` and `presets`, the engine's ensemble and casting."""
     return _hash(_simulation(system), SIMULATION_BASE)
 
 
 def theory_sources(system: type[AbstractSystem]) -> str:
     """Hash of the sources that a prediction or a verdict of `system` depends on."""
-    return _hash(_reachable(system.__module__, ("simulation",), _NOT_THEORY), THEORY_BASE)
+    reached = _reachable(system.__module__, ("simulation",), _NOT_THEORY, (system.__module__,))
+    return _hash(reached, THEORY_BASE)
 
 
 def module_sources(module: str) -> str:
@@ -78,7 +79,7 @@ def _alone(module: str) -> frozenset[Path]:
 
 
 def _simulation(system: type[AbstractSystem]) -> frozenset[Path]:
-    return _reachable(system.__module__, ("theory", "presets"), _NOT_SIMULATION)
+    return _reachable(system.__module__, ("theory", "presets"), _NOT_SIMULATION, (system.__module__,))
 
 
 @cache

@@ -48,7 +48,7 @@ QUICK = Preset(
         Case(
             "rich",
             fields=RICH,
-            runs=8,
+            runs=16,
             numerics={"particles": 1024},
             about="four training symbols are enough for a rich network",
         ),
@@ -56,7 +56,7 @@ QUICK = Preset(
         Case(
             "noise",
             fields=NOISE,
-            runs=16,
+            runs=64,
             numerics={"particles": 256, "examples": 128},
             about="fresh noisy symbols: the cone opens as far as the noise asks",
         ),
@@ -116,4 +116,10 @@ ACCELERATOR = Preset(
     seconds=3600,
 )
 
-PRESETS = {"quick": QUICK, "paper": FIGURES, "accelerator": ACCELERATOR}
+VISION = Preset(
+    seconds=1500,
+    experiment="theorylab.systems.equality_reasoning.vision:run",
+    about="same or different in images, which no theory predicts: patches and pentominoes, two-layer network and CNN",
+)
+
+PRESETS = {"quick": QUICK, "paper": FIGURES, "vision": VISION, "accelerator": ACCELERATOR}

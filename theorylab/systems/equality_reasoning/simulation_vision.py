@@ -46,8 +46,12 @@ def train(
     rate: ArrayLike = 0.05,
     batch: int = 128,
     steps: int = 2000,
+    split: Key[Array, ""] | None = None,
 ) -> dict[str, Float[Array, ""]]:
     """One network trained online; gamma is the richness itself, without a root of the dimension.
+
+    Arguments:
+      split: chooses the kinds that are seen; one fixed choice where None.
 
     Returns: accuracies `train` (of seen kinds) and `test` (of kinds never seen), on 2,000 images each.
 
@@ -56,11 +60,11 @@ def train(
     for name, size in (("width", width), ("batch", batch), ("steps", steps)):
         require_size(name, size)
     require_size("seen", scene.seen, least=2)
-    bitmaps, seen, unseen, margin = _patterns(scene)
+    bitmaps, seen, unseen, margin = _patterns(scene, split)
     init_key, batch_key, *test_keys = jax.random.split(key, 4)
     dtype = jnp.float32
 
-    def images(key: Any, kinds: np.ndarray, count: int) -> tuple[Array, Array]:
+    def images(key: Any, kinds: Any, count: int) -> tuple[Array, Array]:
         x, y = patterns.scenes(key, bitmaps, kinds, count, scene.grid, margin, dtype)
         return (x if network == "cnn" else x.reshape(count, -1)), y
 
@@ -98,16 +102,19 @@ def train(
     return found
 
 
-def _patterns(scene: Scene) -> tuple[patterns.Bitmaps, np.ndarray, np.ndarray, int]:
+def _patterns(scene: Scene, split: Key[Array, ""] | None) -> tuple[patterns.Bitmaps, Any, Any, int]:
     """Bitmaps, the kinds trained on, the kinds tested on, and the margin."""
     if scene.kind == "patches":
         every = scene.seen + UNSEEN_PATCHES
-        return patterns.binary_patches(every, 0), np.arange(scene.seen), np.arange(scene.seen, every), 0
-    bitmaps = patterns.pentominoes()
-    kinds = np.random.default_rng(0).permutation(len(bitmaps.versions))
+        bitmaps, margin, kinds = patterns.binary_patches(every, 0), 0, np.arange(every)
+    else:
+        bitmaps, margin = patterns.pentominoes(), 1
+        kinds = np.random.default_rng(0).permutation(len(bitmaps.versions))
     require(
         scene.seen <= len(kinds) - 2,
         f"of {len(kinds)} pentominoes two must be left to test on: seen must be at most {len(kinds) - 2}, got "
         f"{scene.seen}",
     )
-    return bitmaps, kinds[: scene.seen], kinds[scene.seen :], 1
+    if split is not None:
+        kinds = jax.random.permutation(split, jnp.asarray(kinds))
+    return bitmaps, kinds[: scene.seen], kinds[scene.seen :], margin

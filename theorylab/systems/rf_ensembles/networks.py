@@ -1,278 +1,285 @@
-"""The deep counterpart, measured and not predicted: one network against the average of K smaller ones on the digits.
+"""The deep counterpart, measured and not predicted: one network against the average of K smaller ones, at a fixed
+total number of parameters, with weight decay and richness tuned for each K; docs/rf_ensembles.md section 8.
 
-    python -m theorylab.systems.rf_ensembles.networks --out results/rf_networks
-
-At a fixed total number of parameters; weight decay and richness are tuned for each K on validation data. Every
-(regime, K, richness, decay) is a file of its own, so an interrupted experiment resumes; docs/rf_ensembles.md section 8.
+    python -m theorylab.compare rf_ensembles --preset networks
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import functools
+import itertools
 import math
-import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float
 
-from theorylab.core import require
+from theorylab.core import Cells, Outcome, Table, require
+from theorylab.systems.rf_ensembles import networks_digits, networks_text
 
-CLASSES = 10
-VALIDATION = 500
-"""Images on which weight decay and richness are chosen; what is left of 1797 is tested on."""
-FLIPPED = 0.1
-"""Share of the training labels that is replaced by a random class."""
-RATE = 0.05
-MOMENTUM = 0.9
-Parameters = tuple[Float[Array, "hidden pixels"], Float[Array, "hidden hidden"], Float[Array, "classes hidden"]]
+WIDEN = 3
+"""How often an optimum at the grid's edge widens the grid."""
+LEAST_RUNS = 2
+Grid = dict[tuple[float, float], dict[str, np.ndarray]]
+"""Losses of every run, by richness and decay."""
 
 
 @dataclass(frozen=True)
-class Regime:
-    """Training images, and hidden units of the single network."""
-
-    name: str
-    samples: int
-    width: int
-
-
-REGIMES = (Regime("parameter-limited", 900, 32), Regime("data-limited", 300, 128))
-
-
-def member_width(width: int, members: int, inputs: int = 64) -> int:
-    """Hidden units n of each of `members` networks with, together, the parameters of one of `width` units.
-
-    n^2 + (inputs + classes) n is the count. Raises: `Refused` where not one unit is left.
-    """
-    require(members >= 1, f"members must be at least 1, got {members}")
-    other = inputs + CLASSES
-    count = (width**2 + other * width) / members
-    found = round((-other + math.sqrt(other**2 + 4 * count)) / 2)
-    require(found >= 1, f"{members} members of one network of width {width} have no unit left; lower members")
-    return found
-
-
-def check(richness: Sequence[float], decay: Sequence[float]) -> None:
-    """Raises: `Refused` for richness that is not positive, or decay that turns weights over in one step."""
-    for gamma in richness:
-        require(gamma > 0 and math.isfinite(gamma), f"richness must be positive, got {gamma}")
-    for wd in decay:
-        require(wd >= 0 and RATE * wd < 1, f"rate x decay must be in [0, 1), got {RATE} x {wd}")
-
-
-def output(
-    parameters: Parameters, images: Float[Array, "images pixels"], richness: float
-) -> Float[Array, "images out"]:
-    """A two-hidden-layer ReLU network in mean-field scaling."""
-    first, second, last = parameters
-    width = first.shape[0]
-    hidden = math.sqrt(2) * jax.nn.relu(images @ first.T / math.sqrt(first.shape[1]))
-    hidden = math.sqrt(2) * jax.nn.relu(hidden @ second.T / math.sqrt(width))
-    return hidden @ last.T / (richness * width)
-
-
-def train(
-    key: Key[Array, ""],
-    images: Float[Array, "train pixels"],
-    labels: Float[Array, "train out"],
-    every: Float[Array, "images pixels"],
-    width: int,
-    richness: float,
-    decay: Float[Array, ""],
-    steps: int,
-) -> Float[Array, "images out"]:
-    """Centred predictions on `every` image after full-batch gradient descent with momentum and decoupled decay."""
-    shapes = ((width, images.shape[1]), (width, width), (CLASSES, width))
-    start = tuple(jax.random.normal(k, s, images.dtype) for k, s in zip(jax.random.split(key, 3), shapes, strict=True))
-    initial = output(start, images, richness)  # pyright: ignore[reportArgumentType]
-
-    def loss(parameters: Parameters) -> Float[Array, ""]:
-        return 0.5 * jnp.mean(jnp.sum((output(parameters, images, richness) - initial - labels) ** 2, -1))
-
-    def step(state: Any, _: None) -> tuple[Any, None]:
-        parameters, velocity = state
-        velocity = jax.tree.map(lambda v, g: MOMENTUM * v + g, velocity, jax.grad(loss)(parameters))
-        rate = RATE * width * richness**2
-        parameters = jax.tree.map(lambda p, v: (1 - RATE * decay) * p - rate * v, parameters, velocity)
-        return (parameters, velocity), None
-
-    zero = jax.tree.map(jnp.zeros_like, start)
-    (end, _), _ = jax.lax.scan(step, (start, zero), None, steps)
-    return output(end, every, richness) - output(start, every, richness)  # pyright: ignore[reportArgumentType]
-
-
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Images, less their mean and of unit root mean square over all pixels, and classes."""
-    from sklearn.datasets import load_digits
-
-    pixels, classes = (np.asarray(x) for x in load_digits(return_X_y=True))
-    rows = (pixels - pixels.mean(0)) / 16
-    return (rows / np.sqrt(np.mean(rows**2))).astype(np.float32), classes
-
-
-def losses(
-    regime: Regime, members: int, richness: float, decay: Sequence[float], runs: int, steps: int
-) -> dict[str, np.ndarray]:
-    """Squared error on clean validation and test labels and share of wrong classes, each of shape (runs, decay).
-
-    Run i has one split and one set of flipped labels, whatever the number of members.
-    """
-    rows, classes = digits()
-    width = member_width(regime.width, members)
-
-    @jax.jit
-    def run(key: Key[Array, ""], decay: Float[Array, ""]) -> Float[Array, "3"]:
-        split, flips, wrong, start = jax.random.split(key, 4)
-        order = jax.random.permutation(split, len(rows))
-        images, truth = jnp.asarray(rows)[order], jnp.asarray(classes)[order]
-        flipped = jax.random.uniform(flips, truth.shape) < FLIPPED
-        given = jnp.where(flipped, jax.random.randint(wrong, truth.shape, 0, CLASSES), truth)
-        labels = jax.nn.one_hot(given, CLASSES) - 1 / CLASSES
-        samples = regime.samples
-
-        def one(k: Key[Array, ""]) -> Float[Array, "images out"]:
-            return train(k, images[:samples], labels[:samples], images[samples:], width, richness, decay, steps)
-
-        found = jnp.mean(jax.lax.map(one, jax.random.split(start, members)), 0)
-        error = jnp.sum((found - (jax.nn.one_hot(truth[samples:], CLASSES) - 1 / CLASSES)) ** 2, -1)
-        missed = jnp.argmax(found, -1) != truth[samples:]
-        return jnp.stack([error[:VALIDATION].mean(), error[VALIDATION:].mean(), missed[VALIDATION:].mean()])
-
-    keys = jax.random.split(jax.random.key(0), runs)
-    table = np.array([[run(key, jnp.float32(wd)) for wd in decay] for key in keys], float)
-    return {"validation": table[..., 0], "test": table[..., 1], "wrong": table[..., 2]}
-
-
-def stored(folder: Path, asked: dict[str, Any]) -> dict[str, np.ndarray] | None:
-    """The losses saved for exactly this question; None where there are none."""
-    path = folder / _file(asked)
-    if not path.exists():
-        return None
-    said = json.loads(path.read_text())
-    return {k: np.asarray(v) for k, v in said["losses"].items()} if said["asked"] == asked else None
-
-
-def keep(folder: Path, asked: dict[str, Any], found: dict[str, np.ndarray]) -> None:
-    """Write one file, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _file(asked)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"asked": asked, "losses": {k: v.tolist() for k, v in found.items()}}))
-    os.replace(partial, path)
-
-
-def _file(asked: dict[str, Any]) -> str:
-    return f"{asked['regime']['name']}-{asked['members']}-{asked['richness']:g}-{asked['decay']:g}.json"
-
-
-def _row(
-    folder: Path, regime: Regime, members: int, richness: float, decays: Sequence[float], runs: int, steps: int
-) -> dict[str, np.ndarray]:
-    """Losses at one richness for every decay, of shape (runs, decay); what is stored is not computed again."""
-
-    def asked(wd: float) -> dict[str, Any]:
-        question = {"regime": asdict(regime), "members": members, "richness": richness, "decay": wd}
-        return question | {"runs": runs, "steps": steps}
-
-    missing = [wd for wd in decays if stored(folder, asked(wd)) is None]
-    if missing:
-        found = losses(regime, members, richness, missing, runs, steps)
-        for i, wd in enumerate(missing):
-            keep(folder, asked(wd), {name: table[:, i] for name, table in found.items()})
-    columns = [stored(folder, asked(wd)) or {} for wd in decays]
-    return {name: np.stack([one[name] for one in columns], -1) for name in ("validation", "test", "wrong")}
-
-
-def chosen(grid: dict[float, dict[str, np.ndarray]], decay: Sequence[float]) -> dict[str, Any]:
-    """The richness and decay with the smallest mean validation loss, the test losses there, and whether at an edge."""
-    gammas = sorted(grid)
-    means = np.array([grid[g]["validation"].mean(0) for g in gammas])
-    means = np.where(np.isfinite(means), means, np.inf)
-    i, j = (int(x) for x in np.unravel_index(np.argmin(means), means.shape))
-    edge = [
-        *(["richness"] if i in (0, len(gammas) - 1) else []),
-        # no decay at all is no edge that could be widened
-        *(["decay"] if j == len(decay) - 1 else []),
-    ]
-    test = grid[gammas[i]]["test"][:, j]
-    return {
-        "richness": gammas[i],
-        "decay": decay[j],
-        "edge": edge,
-        "test": test,
-        "wrong": grid[gammas[i]]["wrong"][:, j],
-    }
-
-
-def experiment(
-    folder: Path,
-    members: Sequence[int] = (1, 4, 16),
-    richness: Sequence[float] = (0.3, 1.0, 3.0, 8.0),
-    decay: Sequence[float] = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4),
-    runs: int = 8,
-    steps: int = 300,
-    widen: int = 2,
-) -> list[dict[str, Any]]:
-    """Every regime and K, tuned; paired differences of the test loss to K = 1 with standard errors.
+class Task:
+    """Data, a single network, and the grid on which every K is tuned.
 
     Arguments:
-      widen: how often an optimum at the grid's edge widens it, by a factor of 2.
-
-    Raises: `Refused` for values out of range.
+      name: of task and regime.
+      measure: losses "validation" and "test" of every run, (runs,), from the question's entries and members,
+        richness, decay; other names are shown beside them.
+      question: what the losses depend on beside members, richness and decay.
+      parameters: entries of all members together, for K members.
+      members: numbers of members; the first is what the others are compared with.
+      richness, decay: the grid, ascending.
+      largest_decay: the grid is not widened beyond it.
+      loss: what the loss is, in words.
     """
-    check(richness, decay)
-    require(runs >= 2, f"runs must be at least 2 for a standard error, got {runs}")
-    report = []
-    for regime in REGIMES:
-        single = None
-        for k in members:
-            gammas, decays = sorted(richness), sorted(decay)
-            best, grid = {}, {}
-            for widened in range(widen + 1):
-                grid = {g: _row(folder, regime, k, g, decays, runs, steps) for g in gammas}
-                best = chosen(grid, decays)
-                if not best["edge"] or widened == widen:
-                    break
-                if "richness" in best["edge"]:
-                    gammas = [gammas[0] / 2, *gammas] if best["richness"] == gammas[0] else [*gammas, 2 * gammas[-1]]
-                if "decay" in best["edge"] and RATE * 2 * decays[-1] < 1:
-                    decays = [*decays, 2 * decays[-1]]
-            test = best.pop("test")
-            wrong = best.pop("wrong")
-            single = test if single is None else single
-            difference = test - single
-            report.append(
-                {"regime": regime.name, "members": k, "width": member_width(regime.width, k)}
-                | best
-                | {"test": float(test.mean()), "stderr": float(test.std(ddof=1) / math.sqrt(runs))}
-                | {"wrong": float(wrong.mean()), "difference": float(difference.mean())}
-                | {"difference_stderr": float(difference.std(ddof=1) / math.sqrt(runs))}
+
+    name: str
+    measure: Callable[..., dict[str, np.ndarray]]
+    question: Mapping[str, Any]
+    parameters: Callable[[int], int]
+    members: tuple[int, ...] = (1, 4)
+    richness: tuple[float, ...] = (0.3, 1.0, 3.0)
+    decay: tuple[float, ...] = (0.0, 0.03, 0.1, 0.3)
+    largest_decay: float = math.inf
+    loss: str = "loss"
+
+    def __post_init__(self) -> None:
+        require(len(self.members) >= 1 and min(self.members) >= 1, f"members must be at least 1, got {self.members}")
+        for gamma in self.richness:
+            require(gamma > 0 and math.isfinite(gamma), f"richness must be positive, got {gamma}")
+        for wd in self.decay:
+            require(
+                0 <= wd <= self.largest_decay and math.isfinite(wd),
+                f"decay must be between 0 and {self.largest_decay:g}, where a step turns no weight over; got {wd}",
             )
-            print(json.dumps(report[-1]), flush=True)
-    return report
+        require(
+            len(self.richness) >= 2 and len(self.decay) >= 2,
+            f"a grid to tune on has at least two values each, got richness {self.richness}, decay {self.decay}",
+        )
+        runs = self.question.get("runs", 0)
+        require(runs >= LEAST_RUNS, f"runs must be at least {LEAST_RUNS} for a standard error, got {runs}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results; what is there is not repeated")
-    parser.add_argument("--members", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--richness", type=float, nargs="+", default=[0.3, 1.0, 3.0, 8.0])
-    parser.add_argument("--decay", type=float, nargs="+", default=[0.0, 0.01, 0.03, 0.1, 0.2, 0.4])
-    parser.add_argument("--runs", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--widen", type=int, default=2)
-    asked = vars(parser.parse_args())
-    folder = asked.pop("out")
-    report = experiment(folder, **asked)
-    (folder / "report.json").write_text(json.dumps(report, indent=2))
+@dataclass(frozen=True)
+class Tuned:
+    """The best place of a grid, by the mean validation loss.
+
+    Arguments:
+      members, richness, decay: K, and where.
+      edge: at which edges of the widened grid it stays; decay 0 is none.
+      losses: of every run there, by name.
+      grid: everything that was measured.
+    """
+
+    members: int
+    richness: float
+    decay: float
+    edge: tuple[str, ...]
+    losses: Mapping[str, np.ndarray]
+    grid: Grid = field(repr=False)
+
+    @property
+    def test(self) -> Float[np.ndarray, "runs"]:
+        return self.losses["test"]
 
 
-if __name__ == "__main__":
-    main()
+def best_place(grid: Grid) -> tuple[float, float]:
+    """Richness and decay of the smallest mean validation loss; one that is not finite never wins."""
+    means = {place: float(np.mean(found["validation"])) for place, found in grid.items()}
+    return min(means, key=lambda place: means[place] if math.isfinite(means[place]) else math.inf)
+
+
+def wider(values: Sequence[float], below: bool, largest: float = math.inf) -> list[float]:
+    """The grid with one value more, in the ratio of its last two; as it is where that would pass `largest`."""
+    first, second, last = (values[0], values[1], None) if below else (values[-1], values[-2], values)
+    ratio = first / second if second > 0 else 2.0
+    added = first * ratio
+    if last is None:
+        return [added, *values]
+    return [*values, added] if added <= largest else list(values)
+
+
+def tuned(cells: Cells, task: Task, members: int, widen: int = WIDEN) -> Tuned:
+    """Measure the grid for K members, and widen it while the best place lies at an edge (`widen` times at most)."""
+    gammas, decays = sorted(task.richness), sorted(task.decay)
+    grid: Grid = {}
+
+    def look() -> tuple[float, float, list[str]]:
+        for gamma, wd in itertools.product(gammas, decays):
+            if (gamma, wd) not in grid:
+                asked = {**task.question, "members": members, "richness": gamma, "decay": wd}
+                grid[gamma, wd] = cells({"task": task.name, **asked}, functools.partial(task.measure, **asked))
+        gamma, wd = best_place(grid)
+        at = {"richness": gamma in (gammas[0], gammas[-1]), "decay": wd == decays[-1]}
+        return gamma, wd, [name for name, there in at.items() if there]
+
+    gamma, wd, edge = look()
+    for _ in range(widen if edge else 0):
+        if "richness" in edge:
+            gammas = wider(gammas, gamma == gammas[0])
+        if "decay" in edge:
+            decays = wider(decays, False, task.largest_decay)
+        gamma, wd, edge = look()
+        if not edge:
+            break
+    cells.say(f"{task.name}, K = {members}: best at richness {gamma:g}, decay {wd:g}" + (" (edge)" if edge else ""))
+    return Tuned(members, gamma, wd, tuple(edge), grid[gamma, wd], grid)
+
+
+def mean_and_error(values: Float[np.ndarray, "runs"]) -> tuple[float, float]:
+    """Mean over runs and its standard error."""
+    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def outcome(cells: Cells, tasks: Sequence[Task], widen: int = WIDEN) -> Outcome:
+    """Every task and K, tuned; differences to the first K run by run (same data), whichever way they fall."""
+    tables, findings, numbers, figures = [], [], {}, {}
+    for task in tasks:
+        found = [tuned(cells, task, k, widen) for k in task.members]
+        tables.append(_table(task, found))
+        findings += [_finding(task, found[0], other) for other in found[1:]]
+        numbers[task.name] = [_numbers(task, found[0], one) for one in found]
+        figures[task.name.replace(", ", "-").replace(" ", "-")] = functools.partial(figure, task, found)
+    return Outcome(tuple(tables), figures, tuple(findings), numbers)
+
+
+def _numbers(task: Task, first: Tuned, one: Tuned) -> dict[str, Any]:
+    test, error = mean_and_error(one.test)
+    difference, its_error = mean_and_error(one.test - first.test)
+    return {
+        "members": one.members,
+        "parameters": task.parameters(one.members),
+        "richness": one.richness,
+        "decay": one.decay,
+        "edge": list(one.edge),
+        "test": test,
+        "test_error": error,
+        "difference": difference,
+        "difference_error": its_error,
+    } | {name: float(np.mean(values)) for name, values in one.losses.items() if name not in ("test", "validation")}
+
+
+def _table(task: Task, found: Sequence[Tuned]) -> Table:
+    others = [name for name in found[0].losses if name not in ("validation", "test")]
+    rows = []
+    for one in found:
+        said = _numbers(task, found[0], one)
+        change = f"{said['difference']:+.4f} +- {said['difference_error']:.4f}" if one is not found[0] else ""
+        place = (one.members, said["parameters"], one.richness, one.decay, ", ".join(one.edge))
+        test = f"{said['test']:.4f} +- {said['test_error']:.4f}"
+        rows.append((*place, test, *(f"{said[name]:.4f}" for name in others), change))
+    columns = (
+        "K",
+        "parameters",
+        "richness",
+        "decay",
+        "at an edge",
+        task.loss,
+        *others,
+        f"minus K = {found[0].members}",
+    )
+    runs = task.question["runs"]
+    return Table(task.name, columns, tuple(rows), f"{runs} runs, the same data for every K; mean and standard error")
+
+
+def _finding(task: Task, first: Tuned, other: Tuned) -> str:
+    change, error = mean_and_error(other.test - first.test)
+    share = f"{abs(change) / float(np.mean(first.test)):.1%}"
+    if abs(change) < 2 * error:
+        what = f"a tie ({change:+.4f} +- {error:.4f})"
+    else:
+        winner, loser = (first, other) if change > 0 else (other, first)
+        what = f"K = {winner.members} beats K = {loser.members} by {share} ({change:+.4f} +- {error:.4f})"
+    edges = [
+        f"K = {one.members} stays at the grid's edge in {' and '.join(one.edge)}" for one in (first, other) if one.edge
+    ]
+    return "; ".join((f"{task.name}, tuned: {what}", *edges))
+
+
+def figure(task: Task, found: Sequence[Tuned]) -> Any:
+    """Test loss over the grid for each K, and against K: tuned, and at fixed places of the grid."""
+    import matplotlib.pyplot as plt
+
+    panels, axes = plt.subplots(1, 1 + len(found), figsize=(4.2 * (1 + len(found)), 3.6), layout="constrained")
+    members = [one.members for one in found]
+    values = [mean_and_error(one.test) for one in found]
+    axes[0].errorbar(members, *np.transpose(values), fmt="ko-", label="tuned for each K")
+    shared = sorted(set.intersection(*(set(one.grid) for one in found)))
+    for place in sorted({shared[0], shared[len(shared) // 2], shared[-1]}):
+        curve = [float(np.mean(one.grid[place]["test"])) for one in found]
+        axes[0].plot(members, curve, "o--", ms=3, label=f"richness {place[0]:g}, decay {place[1]:g}")
+    axes[0].set(xscale="log", yscale="log", xticks=members, xticklabels=members, xlabel="members K", ylabel=task.loss)
+    axes[0].xaxis.minorticks_off()
+    axes[0].legend(fontsize=7, frameon=False)
+    for axis, one in zip(axes[1:], found, strict=True):
+        gammas, decays = (sorted({place[i] for place in one.grid}) for i in (0, 1))
+        table = np.array([[float(np.mean(one.grid[g, wd]["test"])) for wd in decays] for g in gammas])
+        shown = axis.imshow(np.log10(table), origin="lower", aspect="auto", cmap="viridis_r")
+        axis.plot(decays.index(one.decay), gammas.index(one.richness), "r*", ms=12)
+        axis.set(xticks=range(len(decays)), xticklabels=[f"{wd:g}" for wd in decays], xlabel="decay")
+        axis.set(yticks=range(len(gammas)), yticklabels=[f"{g:g}" for g in gammas], ylabel="richness")
+        axis.set_title(f"K = {one.members}: log10 of the {task.loss}", fontsize=8)
+        panels.colorbar(shown, ax=axis)
+    panels.suptitle(task.name)
+    return panels
+
+
+def digits_task(name: str, samples: int, width: int, runs: int, steps: int, **grid: Any) -> Task:
+    """Two-hidden-layer networks on the digits; `width` units in each layer of the single one."""
+    return Task(
+        f"digits, {name}",
+        networks_digits.measure,
+        {"samples": samples, "width": width, "runs": runs, "steps": steps},
+        lambda k: networks_digits.parameters(width, k),
+        largest_decay=0.5 / networks_digits.RATE,
+        loss="squared error",
+        **{"members": (1, 4, 16), "richness": (3.0, 4.5, 6.75, 10.0), "decay": (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)} | grid,
+    )
+
+
+def text_task(name: str, samples: int, width: int, runs: int, steps: int, batch: int, **grid: Any) -> Task:
+    """Two-block transformers on Markov text; residual stream of `width` in the single one."""
+    return Task(
+        f"text, {name}",
+        networks_text.measure,
+        {"samples": samples, "width": width, "runs": runs, "steps": steps, "batch": batch},
+        lambda k: networks_text.parameters(width, k),
+        largest_decay=0.5 / networks_text.RATE,
+        loss="excess cross-entropy",
+        **grid,
+    )
+
+
+def small(cells: Cells) -> Outcome:
+    """Preset `networks`: digits and Markov text at a size for two cores."""
+    return outcome(
+        cells,
+        (
+            digits_task("parameter-limited", 900, 32, runs=8, steps=300),
+            digits_task("data-limited", 300, 128, runs=8, steps=300),
+            text_task("parameter-limited", 4000, 17, runs=8, steps=400, batch=32),
+            text_task("data-limited", 400, 17, runs=8, steps=400, batch=32),
+        ),
+    )
+
+
+def large(cells: Cells) -> Outcome:
+    """Preset `networks-large`: more members, runs and steps, a wider transformer; hours."""
+    return outcome(
+        cells,
+        (
+            digits_task("parameter-limited", 900, 64, runs=16, steps=1000),
+            digits_task("data-limited", 300, 256, runs=16, steps=1000),
+            text_task("parameter-limited", 16000, 35, runs=16, steps=2000, batch=64, members=(1, 4, 16)),
+            text_task("data-limited", 1600, 35, runs=16, steps=2000, batch=64, members=(1, 4, 16)),
+        ),
+    )

@@ -227,8 +227,12 @@ def _load(name: str, path: str, expected: str) -> np.ndarray:
     wanted = f"expected an array of real numbers of shape {expected} in a .npy file"
     try:
         array = np.load(Path(path), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
+    except OSError as problem:
         require(False, f"--{name} {path} cannot be read ({type(problem).__name__}: {problem}); {wanted}")
+        raise AssertionError from problem
+    except (ValueError, EOFError) as problem:
+        # numpy's own sentence advises to unpickle, which this never does
+        require(False, f"--{name} {path} cannot be read: it is no .npy file, or not of numbers; {wanted}")
         raise AssertionError from problem
     require(isinstance(array, np.ndarray), f"--{name} {path} holds several arrays; {wanted}")
     numeric = array.dtype.kind in "iufb"

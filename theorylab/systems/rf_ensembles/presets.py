@@ -29,18 +29,18 @@ PAPER = Paper(
     ),
 )
 
-FEW = Case("few-features", {}, runs=192, about="members of 60 features on 200 samples: K matters at small ridges")
+FEW = Case("few-features", {}, runs=256, about="members of 60 features on 200 samples: K matters at small ridges")
 MANY = Case(
     "many-features",
     {"samples": 60, "width": 300, "members": 4},
-    runs=128,
+    runs=224,
     about="members of 300 features on 60 samples: over-parametrised, the ensemble is nearly optimal",
 )
 BUDGET = Case(
     "budget",
-    {"axis": "members", "samples": 96, "width": 12, "members": 8, "ridge_low": 1e-3, "ridges": 4},
-    runs=128,
-    about="96 features on 96 samples, split among 1 to 8 members: which K wins depends on the ridge",
+    {"axis": "members", "samples": 96, "width": 24, "members": 4, "ridge_low": 1e-3, "ridges": 4},
+    runs=256,
+    about="96 features on 96 samples, split among 1 to 4 members: which K wins depends on the ridge",
 )
 DIGITS = Case(
     "digits",
@@ -51,13 +51,13 @@ DIGITS = Case(
 )
 
 PRESETS = {
-    "quick": Preset((FEW, MANY, BUDGET, DIGITS), 14.0),
+    "quick": Preset((FEW, MANY, BUDGET, DIGITS), 20.0),
     "paper": Preset(
         (
             Case(
                 "few-features",
                 {"ridges": 13},
-                runs=256,
+                runs=768,
                 sizes=(100, 200, 400),
                 about="under-parametrised members; the finite-size deviation vanishes along the ladder",
             ),
@@ -95,6 +95,26 @@ PRESETS = {
             ),
         ),
         300.0,
+    ),
+    "networks": Preset(
+        seconds=1800.0,
+        experiment="theorylab.systems.rf_ensembles.networks:small",
+        about="one network against K smaller ones at fixed total parameters, each tuned: digits, and Markov text",
+    ),
+    "networks-large": Preset(
+        seconds=6 * 3600.0,
+        experiment="theorylab.systems.rf_ensembles.networks:large",
+        about="the same with wider networks, more members, runs and steps",
+    ),
+    "accelerator-images": Preset(
+        seconds=4 * 3600.0,
+        experiment="theorylab.systems.rf_ensembles.networks_accelerator:images",
+        about="the same with CNNs on CIFAR-10, on an accelerator; needs --data FOLDER",
+    ),
+    "accelerator-text": Preset(
+        seconds=12 * 3600.0,
+        experiment="theorylab.systems.rf_ensembles.networks_accelerator:text",
+        about="the same with transformers on a text of yours, on an accelerator; needs --data FOLDER",
     ),
     "accelerator": Preset(
         (

@@ -16,20 +16,7 @@ if TYPE_CHECKING:
 
 def spectrum(system: RFEnsembles) -> spectra.Spectrum:
     """Eigenvalues, target powers (of total `signal`) and multiplicities; docs/rf_ensembles.md section 1."""
-    match system.spectrum:
-        case "power_law":
-            found = spectra.power_law(system.dimension, system.capacity, system.source)
-        case "flat":
-            found = spectra.flat(system.dimension)
-        case "digits":
-            values, power = digits.kernel_spectrum()
-            found = spectra.Spectrum(values, power, np.ones_like(values))
-        case _:
-            values: Any = system.eigenvalues
-            power: Any = system.target_power
-            counts = system.multiplicity or np.ones(np.shape(values))
-            found = spectra.Spectrum(values, power, np.asarray(counts, np.float64))  # pyright: ignore[reportArgumentType]
-    return spectra.scaled(found, system.signal)
+    return spectra.described(system)
 
 
 def counts(system: RFEnsembles) -> np.ndarray:

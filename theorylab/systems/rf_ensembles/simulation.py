@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LARGEST_DIMENSION = 20_000
 """Dimension beyond which a run is refused: the theory takes multiplicities, a simulation needs every mode."""
 
+TRAINING_SETS = 4
+"""Training sets of a run over ridges, all with the same members' features."""
+
 Curves = dict[str, Float[Array, "..."]]
 
 
@@ -141,8 +144,8 @@ def ridge_weights(
 
 def ensemble(
     task: Task, features: Features, width: Size, members: int, count: float, ridges: Float[Array, "ridges"]
-) -> Sums:
-    """Train the members one after another and keep what their averages need.
+) -> tuple[Sums, Float[Array, "members ridges population"]]:
+    """Train the members one after another; what their averages need, and every member's errors.
 
     Arguments:
       features: width x members of them, each member's side by side; at infinite width the inputs, for all members.
@@ -154,26 +157,26 @@ def ensemble(
             return jnp.broadcast_to(x, (members, *x.shape))
         return jnp.moveaxis(x.reshape(x.shape[0], members, -1), 1, 0) / math.sqrt(width)
 
-    def member(total: Sums, own: tuple[Array, Array]) -> tuple[Sums, None]:
+    def member(total: Sums, own: tuple[Array, Array]) -> tuple[Sums, Array]:
         train, population = own
         weights, trace = ridge_weights(train, task.labels, count, ridges)
         error = task.target - weights @ population.T
         residual = task.labels - weights @ train.T
         one = Sums(error, residual, jnp.sum(error**2, -1), jnp.mean(residual**2, -1), trace)
-        return jax.tree.map(lambda a, b: a + b / members, total, one), None
+        return jax.tree.map(lambda a, b: a + b / members, total, one), error
 
     shape = (ridges.shape[0],)
     shapes = ((*shape, task.target.shape[0]), (*shape, task.labels.shape[0]), shape, shape, shape)
     zero = Sums(*(jnp.zeros(s, ridges.dtype) for s in shapes))
-    return jax.lax.scan(member, zero, (stacked(features.train), stacked(features.population)))[0]
+    return jax.lax.scan(member, zero, (stacked(features.train), stacked(features.population)))
 
 
 def simulate(system: RFEnsembles, key: Key[Array, ""]) -> Curves:
     """One run.
 
-    Over ridges: two training sets, each with an ensemble of its own, whose mean errors' product is the squared bias
-    without bias. Over members: one training set and one set of
-    features, split in every way.
+    Over ridges: several training sets, the members' features the same on all. Products of errors of different members
+    on different sets have the squared bias as their mean, and what of the features' noise is common to the sets drops
+    out of the variance over data. Over members: one training set and one set of features, split in every way.
 
     Raises: `Refused` for sizes that only the theory takes.
     """
@@ -186,24 +189,36 @@ def simulate(system: RFEnsembles, key: Key[Array, ""]) -> Curves:
         task = draw(system, data)
         features = task.features(draws, int(system.width * system.members))
         splits = zip(system.widths(), system.splits(), strict=True)
-        found = [ensemble(task, features, width, members, count, ridges) for width, members in splits]
+        found = [ensemble(task, features, width, members, count, ridges)[0] for width, members in splits]
         return {"risk": jnp.stack([jnp.sum(one.error**2, -1) for one in found])}
 
     # the variance over features needs a second member
     trained = max(int(system.members), 2)
     total = 0 if math.isinf(system.width) else int(system.width) * trained
 
-    def replica(keys: Key[Array, "2"]) -> tuple[Curves, Float[Array, "ridges population"]]:
-        task = draw(system, keys[0])
-        sums = ensemble(task, task.features(keys[1], total), system.width, trained, count, ridges)
-        return _curves(system, sums, trained), sums.error
+    def replica(own: Key[Array, ""]) -> tuple[Curves, Float[Array, "members ridges population"]]:
+        task = draw(system, own)
+        sums, errors = ensemble(task, task.features(draws, total), system.width, trained, count, ridges)
+        return _curves(system, sums, trained), errors
 
-    keys = jnp.stack([jax.random.split(data), jax.random.split(draws)], -1)
-    curves, errors = jax.lax.map(replica, keys)
+    curves, errors = jax.lax.map(replica, jax.random.split(data, TRAINING_SETS))
     mean = {name: jnp.mean(curve, 0) for name, curve in curves.items()}
-    mean["bias"] = jnp.sum(errors[0] * errors[1], -1)
+    mean["bias"] = independent_products(errors)
     mean["data_variance"] = mean.pop("across") - mean["bias"]
     return {observable.name: mean[observable.name] for observable in system.observables}
+
+
+def independent_products(
+    errors: Float[Array, "sets members ridges population"],
+) -> Float[Array, "ridges"]:
+    """Mean of e_rm . e_sn over pairs of different training sets r, s and different members m, n: the squared bias."""
+
+    def square(x: Float[Array, "... ridges population"]) -> Float[Array, "ridges"]:
+        return jnp.sum(x**2, (*range(x.ndim - 2), -1))
+
+    sets, members = errors.shape[:2]
+    pairs = square(errors.sum((0, 1))) - square(errors.sum(1)) - square(errors.sum(0)) + square(errors)
+    return pairs / (sets * (sets - 1) * members * (members - 1))
 
 
 def _curves(system: RFEnsembles, sums: Sums, trained: int) -> Curves:

@@ -166,7 +166,7 @@ def _overlay_seeds(explored: Explored, name: str) -> Table:
 
 def _transfer(explored: Explored) -> Table:
     rows = []
-    for name, seen in explored.runs.items():
+    for name in explored.runs:
         found = transfers(explored, name)
         if found is None:
             continue
@@ -181,13 +181,12 @@ def _transfer(explored: Explored) -> Table:
                 mean_error(found.expected),
                 f"{found.correlation_expected:.2f}",
                 str(fraction(agree)),
-                f"{seen.passes.shape[1] - 1}",
             )
         )
     return Table(
         f"{explored.pipeline.name}: from easy to hard prompts",
         ("algorithm", "gain in hard pass@1", "Cov_p(a easy, a hard)", "correlation", "same sign",
-         "winner's hard accuracy above the mixture's", "correlation", "same sign", "records"),
+         "winner's hard accuracy above the mixture's", "correlation", "same sign"),
         tuple(rows),
         "Both predictors are read off the pretrained model (the second knows which format won).",
     )  # fmt: skip

@@ -109,7 +109,9 @@ class SGDResolvent(AbstractSystem[None]):
         self._check_sizes()
         self._check_couplings()
         if self.spectrum == "given":
-            self._check_given()
+            from theorylab.data import spectra
+
+            spectra.require_given(self.eigenvalues, self.target_power, self.multiplicity, self.dimension)
         if self.spectrum == "digits":
             require(self.dimension == DIGITS, f"the digits set has dimension {DIGITS}, got {self.dimension}")
             require(math.isinf(self.width), "the digits set is for kernel regression: width must be inf")
@@ -145,28 +147,6 @@ class SGDResolvent(AbstractSystem[None]):
             require(_positive(getattr(self, name)), f"{name} must be positive, got {getattr(self, name)}")
         for name in ("noise", "capacity", "source"):
             require(_not_negative(getattr(self, name)), f"{name} must not be negative, got {getattr(self, name)}")
-
-    def _check_given(self) -> None:
-        count = np.shape(self.eigenvalues)[0] if np.ndim(self.eigenvalues) == 1 else 0
-        require(count > 0, "a given spectrum needs at least one eigenvalue, a one-dimensional array")
-        powers = np.shape(self.target_power)
-        require(powers == (count,), f"target_power must match the {count} eigenvalues, got shape {powers}")
-        require(
-            len(self.multiplicity) in (0, count),
-            f"multiplicity must match the {count} eigenvalues or be empty, got {len(self.multiplicity)} numbers",
-        )
-        require(
-            all(m > 0 and math.isfinite(m) for m in self.multiplicity), "multiplicities must be positive and finite"
-        )
-        total = sum(self.multiplicity) or count
-        require(
-            round(total) == self.dimension, f"dimension must be the number of modes {total:g}, got {self.dimension}"
-        )
-        require_finite(eigenvalues=self.eigenvalues, target_power=self.target_power)
-        require(_positive(self.eigenvalues), "every eigenvalue must be positive")
-        require(_not_negative(self.target_power), "no target power may be negative")
-        power = self.target_power
-        require(isinstance(power, jax.core.Tracer) or np.sum(power) > 0, "the target needs power in some mode")
 
     @classmethod
     def from_spectrum(

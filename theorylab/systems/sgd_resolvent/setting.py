@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theorylab.data import digits, spectra
+from theorylab.data import spectra
 
 if TYPE_CHECKING:
     from theorylab.systems.sgd_resolvent import SGDResolvent
@@ -19,22 +19,9 @@ FIRST_TIME = 1e-3
 
 def spectrum(system: SGDResolvent) -> spectra.Spectrum:
     """Eigenvalues, target powers (of total `signal`) and multiplicities; docs/sgd_resolvent.md section 1."""
-    match system.spectrum:
-        case "power_law":
-            found = spectra.power_law(system.dimension, system.capacity, system.source)
-        case "two_level":
-            found = spectra.two_level(system.dimension, system.level)
-        case "flat":
-            found = spectra.flat(system.dimension)
-        case "digits":
-            values, power = digits.kernel_spectrum()
-            found = spectra.Spectrum(values, power, np.ones_like(values))
-        case _:
-            values: Any = system.eigenvalues
-            power: Any = system.target_power
-            counts = system.multiplicity or np.ones(np.shape(values))
-            found = spectra.Spectrum(values, power, np.asarray(counts, np.float64))  # pyright: ignore[reportArgumentType]
-    return spectra.scaled(found, system.signal)
+    if system.spectrum == "two_level":
+        return spectra.scaled(spectra.two_level(system.dimension, system.level), system.signal)
+    return spectra.described(system)
 
 
 def recorded_steps(steps: int) -> np.ndarray:

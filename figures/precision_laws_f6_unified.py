@@ -1,0 +1,16 @@
+"""Degradation of quantization after training against training bits: zero from the diagonal up."""
+
+from matplotlib.colors import LogNorm
+from precision_laws_common import PUBLISHED, laws, np, plt, save
+
+trained, post = np.linspace(3, 12, 181), np.linspace(2, 8, 121)
+bits = np.stack([np.broadcast_to(trained, (121, 181)), *[np.full((121, 181), np.inf)] * 2], axis=-1)
+delta = np.asarray(laws.degradation(1e8, 1e10, np.broadcast_to(post[:, None], (121, 181)), PUBLISHED, bits))
+figure, axis = plt.subplots(figsize=(5, 3.6), layout="constrained")
+axis.set_facecolor("0.85")
+drawn = axis.pcolormesh(trained, post, np.where(delta > 0, delta, np.nan), norm=LogNorm(1e-4, 10), cmap="viridis")
+axis.plot([3, 8], [3, 8], "w", linewidth=1)
+axis.set(xlabel="bits of weights in training", ylabel="bits of weights after training", title="N = 1e8, D = 1e10")
+axis.text(3.3, 6.6, "nothing added", color="0.3")
+figure.colorbar(drawn, ax=axis, label="degradation [nats/token]", extend="both")
+save(figure, __file__)
