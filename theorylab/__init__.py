@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theorylab import compare, core, systems
+    from theorylab import compare, core, fit, plan, systems
     from theorylab.compare.comparison import Comparison
     from theorylab.compare.export import load
     from theorylab.compare.sweep import Sweep, sweep
@@ -59,8 +59,10 @@ __all__ = [
     "compare",
     "converge",
     "core",
+    "fit",
     "load",
     "optimize",
+    "plan",
     "predict",
     "sensitivity",
     "simulate",
@@ -68,7 +70,7 @@ __all__ = [
     "systems",
 ]
 
-_MODULES = ("compare", "core", "systems")
+_MODULES = ("compare", "core", "fit", "plan", "systems")
 _HOMES = {
     "Comparison": "compare.comparison",
     "load": "compare.export",
