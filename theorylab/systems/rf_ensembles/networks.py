@@ -217,7 +217,7 @@ def figure(task: Task, found: Sequence[Tuned]) -> Any:
     for place in sorted({shared[0], shared[len(shared) // 2], shared[-1]}):
         curve = [float(np.mean(one.grid[place]["test"])) for one in found]
         axes[0].plot(members, curve, "o--", ms=3, label=f"richness {place[0]:g}, decay {place[1]:g}")
-    axes[0].set(xscale="log", yscale="log", xticks=members, xticklabels=members, xlabel="members K", ylabel=task.loss)
+    axes[0].set(xscale="log", xticks=members, xticklabels=members, xlabel="members K", ylabel=task.loss)
     axes[0].xaxis.minorticks_off()
     axes[0].legend(fontsize=7, frameon=False)
     for axis, one in zip(axes[1:], found, strict=True):
