@@ -28,7 +28,7 @@ def both(system: ErrorBroadcast, runs: int) -> tuple[dict[str, np.ndarray], Any]
 
 def bars(axis: Any, x: Any, mean: Any, error: Any, **style: Any) -> None:
     """Points with their standard errors."""
-    axis.errorbar(x, mean, error, fmt="o", markersize=3.5, capsize=2, **style)
+    axis.errorbar(x, mean, error, **{"fmt": "o", "markersize": 3.5, "capsize": 2, **style})
 
 
 def save(figure: Figure, script: str) -> None:

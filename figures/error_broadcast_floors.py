@@ -24,7 +24,7 @@ for batch, shade in ((16, 0), (64, 1)):
             )  # fmt: skip
             last = tl.simulate(system, runs=32, key=jax.random.key(0))
             mean, error = last.mean["feedback_power"][-1], last.stderr["feedback_power"][-1]
-            bars(axis, renewal, mean, error, color=COLOURS[shade], marker=marker)
+            bars(axis, renewal, mean, error, color=COLOURS[shade], fmt=marker)
 axis.set(xlabel=r"$1-\lambda$", ylabel=r"$\langle|R|^2\rangle$")
 axis.legend(fontsize=8)
 save(figure, __file__)

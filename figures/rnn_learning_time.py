@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 from rnn_common import COLOURS, save
 
 from theorylab.core.casting import in_precision
@@ -35,5 +36,6 @@ left.legend()
 right.loglog(1 / gaps, theory_scalar.FLOW_TIME_LIMIT / (4 * 0.2) / gaps**3, ":", color="k", label="cubic law")
 right.loglog(1 / (1 - poles), counted, "o", color=COLOURS[1], label="descent, κ = 0.2")
 right.set(xlabel="1 / (1 - a)", ylabel="steps", xlim=(3, 50), ylim=(10, 1e5))
+right.xaxis.set_minor_formatter(NullFormatter())
 right.legend()
 save(figure, __file__)

@@ -21,10 +21,10 @@ from theorylab.networks.broadcast_recurrent import CorInfoMax
 from theorylab.networks.broadcast_regularizers import Entropy, Power, Sparsity
 
 KEY = jax.random.key(0)
-NET = MLP((5, 4), 3, dtype=jnp.float64)
+NET: Any = MLP((5, 4), 3, dtype=jnp.float64)
 X = jax.random.normal(jax.random.fold_in(KEY, 1), (6, 7))
 Y = jax.random.normal(jax.random.fold_in(KEY, 2), (6, 3))
-ROUNDING = {"rtol": 1e-12, "atol": 1e-14}
+ROUNDING: Any = {"rtol": 1e-12, "atol": 1e-14}
 """Of float64 sums of a few dozen terms."""
 
 

@@ -27,7 +27,7 @@ from theorylab.systems.error_broadcast.theory import problem_of
 
 KEY = jax.random.key(0)
 QUICK = ErrorBroadcast.presets["quick"]
-KAPPA = 1 / np.arange(1.0, 9.0)
+KAPPA: Any = 1 / np.arange(1.0, 9.0)
 
 
 @functools.cache
@@ -237,7 +237,7 @@ def test_the_mean_error_of_the_first_setting_is_within_its_bound_at_all_times(ba
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["bp", "ebd"])
 def test_a_trained_network_finds_the_channels_least_error(rule):
-    system = ErrorBroadcast(model="channel", width=64, batch=64, rate=0.03, steps=8000, memory=300.0, rule=rule)
+    system = ErrorBroadcast(model="channel", width=64, batch=64, rate=0.02, steps=12000, memory=200.0, rule=rule)
     assert tl.compare.run(system, runs=8, key=KEY).words == {"mean_square": "agrees"}
 
 

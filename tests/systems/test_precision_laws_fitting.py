@@ -243,7 +243,7 @@ def test_too_few_cells_for_intervals_are_said():
     few = {name: values[[0, 1, 2, 3, 4, 6, 9, 10]] for name, values in table.items()}
     found = fitting.fit(few, compare=False)
     assert found.intervals == {}
-    assert "no intervals: 5 constants need more than 7 cells (pairs of N and D), there are 7" in str(found)
+    assert "no intervals: 5 constants need more than 7 cells (pairs of N and D), there are 6" in str(found)
     assert "are too few to leave 6 and three values of N and of D" in str(found)
     assert "none" in str(found)
 

@@ -42,7 +42,7 @@ def dfa_limit() -> Finding:
 
 def orthogonality() -> Finding:
     """A small network trained for a short time on the channel at snr 1, against the closed least error."""
-    system = ErrorBroadcast(model="channel", width=32, batch=64, rate=0.05, steps=3000, memory=500.0)
+    system = ErrorBroadcast(model="channel", width=64, batch=64, rate=0.02, steps=6000, memory=200.0)
     runs = tl.simulate(system, runs=8, key=jax.random.key(0)).curves["mean_square"]
     with jax.enable_x64(True):
         least = float(channel.mmse(1.0))

@@ -132,7 +132,10 @@ def _floor(system: ErrorBroadcast, key: Key[Array, ""]) -> dict[str, Array]:
 def _channel(system: ErrorBroadcast, key: Key[Array, ""]) -> dict[str, Array]:
     """The error is integrated over the channel itself, both signs and a grid of the noise: nothing is sampled."""
     dtype, amplitude = system.dtype, jnp.sqrt(system.snr)
-    network, rule = MLP((system.width, system.width // 2), 1, dtype=dtype), rule_of(system)
+    # entries of variance 1 / fan-in: twice that puts the readout's first steps at the edge of stability
+    lecun = nn.initializers.lecun_normal()
+    network = MLP((system.width, system.width // 2), 1, kernel_init=lecun, dtype=dtype)
+    rule = rule_of(system)
     init_key, rule_key, key = jax.random.split(key, 3)
     params = network.init(init_key, jnp.zeros((1, 1), dtype))["params"]
     state = rule.init(network, params, jnp.zeros((1, 1), dtype), jnp.zeros((1, 1), dtype), rule_key)
