@@ -93,6 +93,12 @@ class Entropy(AbstractRegularizer):
     ) -> tuple[Float[Array, ""], Float[Array, "units units"]]:
         still = jax.lax.stop_gradient(h)
         new = memory + self.renewal * (still.T @ still / h.shape[0] - memory)
-        factor = jax.scipy.linalg.cho_factor(new + self.floor * jnp.eye(h.shape[1], dtype=h.dtype))
-        direction = jax.scipy.linalg.cho_solve(factor, still.T).T
+        direction = solved(new + self.floor * jnp.eye(h.shape[1], dtype=h.dtype), still.T).T
         return -self.rate * jnp.sum(h * direction) / h.shape[0], new
+
+
+@jax.custom_batching.sequential_vmap
+def solved(matrix: Float[Array, "units units"], right: Float[Array, "units batch"]) -> Float[Array, "units batch"]:
+    """matrix^-1 right of a positive definite matrix. One after another under vmap: XLA's batched factorisations on
+    CPU were seen to wait for each other for ever (jax 0.10, two cores, 16 runs of two layers)."""
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)

@@ -129,7 +129,7 @@ class ErrorBroadcast(AbstractSystem["Drawn | None"]):
         if self.model == "floor":
             return (
                 Observable("feedback_power", r"$|R|^2$", dims=WINDOW, scale="log", margin=0.03),
-                Observable("excess", "excess mean square error", dims=WINDOW, margin=0.03, floor=1e-12),
+                Observable("excess", "excess mean square error", dims=WINDOW, margin=0.05, floor=1e-12),
             )
         loss = Observable("mean_square", "mean square error", dims=TIME, margin=0.003)
         correlation = Observable("correlation", r"$|W_1 E^\top|$", dims=TIME, margin=0.02)

@@ -32,16 +32,15 @@ CHANNEL = {"model": "channel", "width": 64, "batch": 64, "rate": 0.02, "memory":
 
 QUICK = Preset(
     cases=(
-        Case("flow", fields=FLOW, runs=8, about="error broadcast in a linear network, against its flow"),
         Case("bottleneck", fields={**FLOW, **BOTTLENECK}, runs=32, about="two hidden units: features must be learned"),
         Case(
             "floor-closed",
             fields={**FLOOR, "rate": 0.05, "memory": 0.5, "feedback": 0.0},
-            runs=512,
+            runs=256,
             about="how large the correlation stays while the readout learns (lambda = 0.9)",
         ),
     ),
-    seconds=20,
+    seconds=15,
 )
 
 S1 = {"steps": 2000, "records": 20}
@@ -99,6 +98,11 @@ DIGITS = Preset(
     experiment=f"{MODULE}.digits:run",
     about="handwritten digits: every rule tuned with equal effort on a validation split; regularizers, momentum",
 )
+ENTROPY = Preset(
+    seconds=7200,
+    experiment=f"{MODULE}.digits:run_entropy",
+    about="digits with the entropy regularizer: slow, a Cholesky factorisation a layer and step",
+)
 MNIST = Preset(seconds=36000, experiment=f"{MODULE}.digits:run_mnist", about="the same on MNIST from a folder (--data)")
 CIFAR10 = Preset(
     seconds=100000, experiment=f"{MODULE}.digits:run_cifar10", about="the same on CIFAR-10 from a folder (--data)"
@@ -106,7 +110,7 @@ CIFAR10 = Preset(
 
 ACCELERATOR = Preset(
     cases=(
-        Case("ladder", fields=S1, runs=512, sizes=(1000, 4000, 16000), about="the flow's limit of small steps"),
+        Case("ladder", fields=S1, runs=256, sizes=(1000, 4000, 16000), about="the flow's limit of small steps"),
         Case(
             "bottleneck",
             fields={"width": 2, "steps": 50000, "records": 20},
@@ -122,6 +126,7 @@ PRESETS = {
     "quick": QUICK,
     "paper": FIGURES,
     "digits": DIGITS,
+    "entropy": ENTROPY,
     "mnist": MNIST,
     "cifar10": CIFAR10,
     "accelerator": ACCELERATOR,
