@@ -22,9 +22,11 @@ API = Path("docs/api")
 WIDTH = 120
 FENCE = re.compile(r"^(```|~~~).*?^\1\s*?$", re.DOTALL | re.MULTILINE)
 PACKAGES = {
-    "theorylab": "what `import theorylab as tl` offers: predict, simulate, sweep, converge, sensitivity, load",
+    "theorylab": "what `import theorylab as tl` offers: predict, simulate, sweep, converge, sensitivity, optimize, load",
     "theorylab.compare": "verdicts: comparing, sweeping, options, results",
     "theorylab.core": "the interface that a system speaks",
+    "theorylab.fit": "couplings and laws from measured curves",
+    "theorylab.plan": "what a theory advises before anything is trained",
     "theorylab.solvers": "what theories are solved with",
     "theorylab.networks": "what simulations are made of",
     "theorylab.data": "data sets and spectra, for both sides",
