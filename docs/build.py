@@ -22,7 +22,7 @@ API = Path("docs/api")
 WIDTH = 120
 FENCE = re.compile(r"^(```|~~~).*?^\1\s*?$", re.DOTALL | re.MULTILINE)
 PACKAGES = {
-    "theorylab": "what `import theorylab as tl` offers: predict, simulate, sweep, converge, sensitivity, optimize, load",
+    "theorylab": "what `import theorylab as tl` offers: predict, simulate, sweep, converge, optimize, load",
     "theorylab.compare": "verdicts: comparing, sweeping, options, results",
     "theorylab.core": "the interface that a system speaks",
     "theorylab.fit": "couplings and laws from measured curves",
