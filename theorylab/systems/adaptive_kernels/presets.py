@@ -141,7 +141,7 @@ FIGURES = Preset(
         Case(
             "three-layer-dynamics",
             {**DYNAMICS, "depth": 3, "richness": 1.0, "width": 2000, "steps": 60, "records": 10},
-            runs=8,
+            runs=32,
             about="three hidden layers of width 2000, pairs of networks",
         ),
         Case(
