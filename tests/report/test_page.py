@@ -164,7 +164,7 @@ def test_a_missing_figure_is_said_to_be_missing(verdict, tmp_path):
 
 
 def test_no_results_make_a_page_that_says_so():
-    assert "No results yet." in html([])
+    assert "No comparisons yet." in html([])
     assert table([]) == "no results\n"
 
 

@@ -133,7 +133,7 @@ def _choices(
 
 def _count(results: Sequence[Result], rows: Sequence[Sequence[Row]]) -> str:
     if not results:
-        return "No results yet."
+        return "No comparisons yet."
     words = [row.word for group in rows for row in group]
     tally = ", ".join(f"{words.count(word)} {word}" for word in MEANINGS if word in words)
     systems = len({result["system"] for result in results})
