@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from theorylab.core.elimination import solved
 from theorylab.core.errors import require
 
 
@@ -95,20 +96,3 @@ class Entropy(AbstractRegularizer):
         new = memory + self.renewal * (still.T @ still / h.shape[0] - memory)
         direction = solved(new + self.floor * jnp.eye(h.shape[1], dtype=h.dtype), still.T).T
         return -self.rate * jnp.sum(h * direction) / h.shape[0], new
-
-
-def solved(matrix: Float[Array, "units units"], right: Float[Array, "units batch"]) -> Float[Array, "units batch"]:
-    """matrix^-1 right of a positive definite matrix, by Gauss-Jordan elimination, which needs no pivots there.
-
-    Plain array operations: LAPACK inside vmapped loops was seen to wait for itself for ever on CPU (jax 0.10, two
-    cores, 16 runs of two layers).
-    """
-    rows = jnp.arange(matrix.shape[0])
-
-    def eliminate(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        left, right = state
-        share = jnp.where(rows == k, 0.0, left[:, k] / left[k, k])[:, None]
-        return left - share * left[k], right - share * right[k]
-
-    left, right = jax.lax.fori_loop(0, matrix.shape[0], eliminate, (matrix, right))
-    return right / jnp.diagonal(left)[:, None]

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from theorylab.core import require
+from theorylab.core.elimination import solved
 
 FULL = 16.0
 """Bits from which an array is left as it is."""
@@ -164,14 +165,18 @@ def compensated(
     # inputs that are never on would leave nothing on the diagonal
     ridge = jnp.maximum(damping * jnp.mean(power), jnp.finfo(weight.dtype).tiny ** 0.5)
     hessian = (hessian + ridge * jnp.eye(inputs, dtype=weight.dtype))[order][:, order]
-    upper = jnp.linalg.cholesky(jnp.linalg.inv(hessian)).T
+    inverse = solved(hessian, jnp.eye(inputs, dtype=weight.dtype))
     step = step_size(weight, bits, 0)[0]
 
-    def one(j: Array, rows: Array) -> Array:
+    def one(j: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        # `inverse` is that of the Hessian of the inputs not yet rounded; its row j over its diagonal is U_jj' / U_jj
+        rows, inverse = state
         rounded = codes(rows[j], step, bits) * step
-        later = jnp.where(jnp.arange(inputs) > j, upper[j] / upper[j, j], 0.0)
-        return (rows - later[:, None] * (rows[j] - rounded)).at[j].set(rounded)
+        share = inverse[j] / inverse[j, j]
+        later = jnp.where(jnp.arange(inputs) > j, share, 0.0)
+        rows = (rows - later[:, None] * (rows[j] - rounded)).at[j].set(rounded)
+        return rows, inverse - inverse[:, j, None] * share
 
-    rounded = jax.lax.fori_loop(0, inputs, one, weight[order])
+    rounded, _ = jax.lax.fori_loop(0, inputs, one, (weight[order], inverse))
     found = jnp.zeros_like(weight).at[order].set(rounded)
     return jnp.where(jnp.asarray(bits) >= FULL, weight, found)

@@ -18,6 +18,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int, Key
 
 from theorylab.core import require
+from theorylab.core.elimination import solved
 
 EASE, TIGHTEN = 1 / 5, 4.0
 """Factors of the damping after a step that is taken, and one that is refused."""
@@ -101,9 +102,7 @@ def levenberg_marquardt(
             damping = jnp.clip(damping * jnp.where(better, EASE, TIGHTEN), *DAMPING)
             scale = jnp.diag(curvature)
             scale = jnp.maximum(scale, 1e-14 * jnp.max(scale) + 1e-300)
-            move = jax.scipy.linalg.cho_solve(
-                jax.scipy.linalg.cho_factor(curvature + damping * jnp.diag(scale)), -gradient
-            )
+            move = solved(curvature + damping * jnp.diag(scale), -gradient)
             return at, loss, gradient, curvature, slope, damping, at + move
 
         zero, inf = jnp.zeros_like(start), jnp.asarray(jnp.inf, start.dtype)
