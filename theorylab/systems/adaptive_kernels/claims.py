@@ -7,9 +7,6 @@ import numpy as np
 
 from theorylab.core import Finding
 
-HELD = {"agrees": True, "differs": False}
-"""What a verdict says of a claim of agreement; undecided says nothing."""
-
 
 def bayesian_kernel() -> Finding:
     """Posterior networks predict what the adapted kernel does, and not what the lazy one does."""
@@ -20,8 +17,7 @@ def bayesian_kernel() -> Finding:
     case = QUICK.case("erf-posterior")
     result = tl.compare.run(AdaptiveKernels.from_case(case), runs=case.runs, key=jax.random.key(0))
     found = result.rungs[-1].agreements["test_function"]
-    expected = "deviation of networks' test outputs from the adapted kernel machine within the margin 3 %"
-    return Finding(found.deviation, found.noise, expected, HELD.get(found.word))
+    return Finding.judged(found, "networks' test outputs from the adapted kernel machine")
 
 
 def ridge_reduction() -> Finding:
@@ -57,8 +53,7 @@ def dynamics() -> Finding:
     system = AdaptiveKernels.from_case(QUICK.case("tanh-dynamics"), width=200)
     result = tl.compare.run(system, runs=24, key=jax.random.key(0))
     found = result.rungs[-1].agreements["train_function"]
-    expected = "deviation of f(t) from the single-site process within the margin 2 %"
-    return Finding(found.deviation, found.noise, expected, HELD.get(found.word))
+    return Finding.judged(found, "f(t) from the single-site process")
 
 
 def tangent_kernel() -> Finding:
