@@ -28,6 +28,28 @@ def test_a_coupling_is_found_to_the_solvers_tolerance_and_simulated():
     assert "rate = 0.1386" in str(found)
 
 
+def test_every_entry_of_a_schedule_is_searched():
+    from theorylab.systems.deep_linear_dmft import DeepLinearDMFT
+
+    # every step of a linear regression on the population leaves (1 - rate)^2 of the loss
+    system = DeepLinearDMFT(
+        depth=0,
+        data="population",
+        dimension=100,
+        steps=4,
+        rate=0.5,
+        rate_profile=(1.0, 1.0, 1.0, 1.0),
+        loss_scale="linear",
+    )
+    target = np.cumprod(1 - 0.5 * np.array([0.6, 1.4, 0.8])) ** 2
+
+    def distance(curves):
+        return ((curves["loss"][1:] - target) ** 2).sum()
+
+    found = tl.optimize(system, distance, {"rate_profile": (0.1, 1.8)}, runs=None)
+    np.testing.assert_allclose(found.found["rate_profile"][:3], [0.6, 1.4, 0.8], rtol=1e-3)
+
+
 def test_an_optimum_at_the_edge_of_its_range_is_said():
     found = tl.optimize(SYSTEM, "loss", {"rate": (0.1, 0.5)}, runs=None)
     assert found.at_edge == ("rate",)

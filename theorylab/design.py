@@ -101,7 +101,7 @@ def optimize(
       objective: an observable's name (its last value), or a traceable function of the curves.
       over: names of positive couplings (searched over a factor of 100 to both sides), or by name (low, high) for a
         coupling and a list of values for a static field; ("members", "width"): [(1, 300), (5, 60)] changes static
-        fields together.
+        fields together. Of a coupling that is an array (a schedule) every entry is searched, between the same bounds.
       maximise: largest in place of smallest.
       runs: of the simulation, here and at the start; None: prediction only.
       key: of instance and runs; `jax.random.key(0)` by default.
@@ -140,7 +140,7 @@ def optimize(
         raise NumericalFailure("no setting between these bounds can be predicted; narrow them towards one that can")
     _, winner, value = results[0]
     found = {name: getattr(winner, name) for name in [*ranges, *itertools.chain(*choices)]}
-    edges = tuple(name for name, bounds in ranges.items() if _at_edge(float(found[name]), bounds))
+    edges = tuple(name for name, bounds in ranges.items() if _at_edge(np.asarray(found[name], float), bounds))
     comparison, said = None, (math.nan,) * 4
     if runs is not None:
         require(runs >= 2, f"runs must be at least 2 for a standard error, got {runs}")
@@ -151,7 +151,7 @@ def optimize(
         system=winner,
         value=value,
         start=begun,
-        found={name: float(v) if name in ranges else v for name, v in found.items()},
+        found={name: np.asarray(v, float).tolist() if name in ranges else v for name, v in found.items()},
         at_edge=edges,
         enumerated=tuple((chosen, worth) for chosen, _, worth in results),
         comparison=comparison,
@@ -188,10 +188,9 @@ def _searched(
             choices[(name,)] = tuple((value,) for value in values or ())
             continue
         at = np.asarray(getattr(system, name))
-        require(at.ndim == 0, f"{name} is an array here; only single numbers are optimised")
         if values is None:
-            require(at > 0, f"{name} is {at}: give bounds, over={{{name!r}: (low, high)}}")
-        bounds = (float(at) / REACH, float(at) * REACH) if values is None else tuple(values)
+            require(bool(np.all(at > 0)), f"{name} is {at}: give bounds, over={{{name!r}: (low, high)}}")
+        bounds = (float(at.min()) / REACH, float(at.max()) * REACH) if values is None else tuple(values)
         require(
             len(bounds) == 2 and np.isfinite(bounds).all() and bounds[0] < bounds[1],
             f"the bounds of {name} must be (low, high) with low < high, got {bounds}",
@@ -227,10 +226,28 @@ def _between(bounds: tuple[float, float], share: Any) -> Any:
     return low + (high - low) * share
 
 
-def _at_edge(value: float, bounds: tuple[float, float]) -> bool:
+def _at_edge(value: Float[np.ndarray, "..."], bounds: tuple[float, float]) -> bool:
     low, high = (math.log(b) for b in bounds) if _logarithmic(bounds) else bounds
-    share = ((math.log(value) if _logarithmic(bounds) else value) - low) / (high - low)
-    return min(share, 1 - share) < EDGE
+    share = ((np.log(value) if _logarithmic(bounds) else value) - low) / (high - low)
+    return bool(np.any(np.minimum(share, 1 - share) < EDGE))
+
+
+def _values(system: AbstractSystem, ranges: Mapping[str, tuple[float, float]], share: Any) -> dict[str, Any]:
+    """Couplings at a point of the unit cube, one after the other; arrays take as many shares as they have entries."""
+    values, at = {}, 0
+    for name, bounds in ranges.items():
+        shape = np.shape(getattr(system, name))
+        count = math.prod(shape)
+        values[name] = jnp.reshape(_between(bounds, share[at : at + count]), shape)
+        at += count
+    return values
+
+
+def _held(system: AbstractSystem, ranges: Mapping[str, tuple[float, float]], share: Any) -> AbstractSystem:
+    """The system there, its couplings exact float64 numbers. Raises: `ValueError` where it refuses them."""
+    with in_precision("float64"):
+        values = {name: np.asarray(value, np.float64) for name, value in _values(system, ranges, share).items()}
+    return dataclasses.replace(system, **{name: v if v.ndim else float(v) for name, v in values.items()})
 
 
 def _search(
@@ -243,12 +260,12 @@ def _search(
     starts: int,
 ) -> AbstractSystem | None:
     """The best couplings of one static setting; None where nothing there can be predicted."""
-    points = qmc.Sobol(len(ranges), scramble=True, rng=0).random(1 << (starts - 1).bit_length())[:starts]
+    count = sum(np.size(getattr(system, name)) for name in ranges)
+    points = qmc.Sobol(count, scramble=True, rng=0).random(1 << (starts - 1).bit_length())[:starts]
     settings, kept = [], []
     for point in points:
-        values = {name: float(_between(b, x)) for (name, b), x in zip(ranges.items(), point, strict=True)}
         try:
-            settings.append(dataclasses.replace(system, **values))
+            settings.append(_held(system, ranges, point))
         except ValueError:  # refused there: the bounds hold more than the system does
             continue
         kept.append(point)
@@ -273,9 +290,7 @@ def _search(
         descend = _descent(ranges, traceable, sign)
         share = np.asarray(jax.device_get(program(descend, args, name=name).call(*args)))
     try:
-        refined = dataclasses.replace(
-            system, **{n: float(_between(b, x)) for (n, b), x in zip(ranges.items(), share, strict=True)}
-        )
+        refined = _held(system, ranges, share)
     except ValueError:
         return begin
     after = predict(refined, instance=drawn[best])
@@ -285,13 +300,12 @@ def _search(
 
 def _descent(
     ranges: Mapping[str, tuple[float, float]], measure: Callable[[Mapping[str, Any]], Any], sign: float
-) -> Callable[..., Float[Array, "over"]]:
+) -> Callable[..., Float[Array, "shares"]]:
     import optimistix as optx
 
-    def descend(logits: Float[Array, "over"], system: AbstractSystem, instance: Any, numerics: Numerics) -> Any:
-        def value(logits: Float[Array, "over"], _: None) -> Float[Array, ""]:
-            share = jax.nn.sigmoid(logits)
-            values = {name: _between(b, share[i]) for i, (name, b) in enumerate(ranges.items())}
+    def descend(logits: Float[Array, "shares"], system: AbstractSystem, instance: Any, numerics: Numerics) -> Any:
+        def value(logits: Float[Array, "shares"], _: None) -> Float[Array, ""]:
+            values = _values(system, ranges, jax.nn.sigmoid(logits))
 
             def curves(values: dict[str, Any]) -> Any:
                 prediction = dataclasses.replace(system, **values).predict(instance, numerics)

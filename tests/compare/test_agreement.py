@@ -298,7 +298,7 @@ def test_one_run_decides_where_there_is_no_randomness() -> None:
 def test_fewer_than_six_units_are_undecided_and_say_so() -> None:
     rng = np.random.default_rng(0)
     found = judge(LOSS, PREDICTED + 1e-4 * gaussian(rng, 5), PREDICTED)
-    assert (found.word, found.needed, found.low, found.high) == ("undecided", 6, 0.0, np.inf)
+    assert (found.word, found.needed, found.low, found.high) == ("undecided", None, 0.0, np.inf)
     assert found.reason == "5 runs: statistics need at least 6"
     assert judge(LOSS, PREDICTED[None], PREDICTED).word == "undecided"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import subprocess
@@ -114,6 +115,20 @@ def test_theory_and_simulation_get_the_same_instance():
     run = tl.simulate(system, runs=2, key=KEY, instances=1)
     prediction = tl.predict(system, key=KEY)
     np.testing.assert_allclose(run.mean["loss"], prediction.curves["loss"], rtol=1e-6)
+
+
+def test_the_instance_of_a_key_may_be_drawn_inside_a_derivative():
+    system = Toy(disorder=True)
+    drawn = tl.predict(system, key=KEY).curves["loss"]
+
+    def early(rate, **instance):
+        return tl.predict(dataclasses.replace(system, rate=rate), numerics=system.numerics(None), **instance)
+
+    with jax.enable_x64(True):
+        slope = jax.jit(jax.grad(lambda rate: early(rate, key=KEY).curves["loss"][5]))(float(system.rate))
+        held = jax.grad(lambda rate: early(rate, instance=np.float64(drawn[0])).curves["loss"][5])(float(system.rate))
+    np.testing.assert_allclose(slope, held, rtol=1e-12)
+    assert slope != 0
 
 
 def test_instances_of_a_setting_that_draws_none_are_refused():

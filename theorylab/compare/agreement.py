@@ -66,7 +66,7 @@ def units_needed(found: Ball, units: int, margin: float, theory_error: float = 0
     return int(more[np.argmax(decided)]) if decided.any() else None
 
 
-def _unjudged(data: Residuals, word_: Word, reason: str, needed: int | None = None) -> Agreement:
+def _unjudged(data: Residuals, word_: Word, reason: str) -> Agreement:
     nothing = np.full(data.kept.shape, np.nan)
     judged = data.judged
     residual = nothing
@@ -76,7 +76,7 @@ def _unjudged(data: Residuals, word_: Word, reason: str, needed: int | None = No
         residual, deviation = data.spread(mean), float(np.sqrt(np.mean(mean**2)))
     low, high = (math.nan, math.nan) if data.failure else (0.0, math.inf)
     return Agreement(
-        data.observable, word_, deviation, low, high, math.nan, math.nan, len(data.values), data.unit, needed,
+        data.observable, word_, deviation, low, high, math.nan, math.nan, len(data.values), data.unit, None,
         reason, residual, nothing, data.relative,
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def verdict(data: Residuals, *, flips: int = FLIPS, seed: int = 0) -> Agreement:
         )  # fmt: skip
     if count < MIN_UNITS:
         sentence = f"{count} {data.unit}{'s' if count > 1 else ''}: statistics need at least {MIN_UNITS}"
-        return _unjudged(data, "undecided", sentence, MIN_UNITS)
+        return _unjudged(data, "undecided", sentence)
 
     found = ball([judged], flips=flips, seed=seed)
     low, high = interval(found.norm, found.quantile * found.noise, error)

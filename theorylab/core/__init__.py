@@ -7,7 +7,7 @@ from theorylab.core.observable import Observable
 from theorylab.core.paper import Claim, Finding, Paper
 from theorylab.core.prediction import Prediction, Status, status_where, worst
 from theorylab.core.preset import Case, Preset
-from theorylab.core.system import AbstractSystem, Size, coupling, extent, require_size
+from theorylab.core.system import AbstractSystem, Size, coupling, coupling_array, extent, require_size
 
 __all__ = [
     "AbstractSystem",
@@ -28,6 +28,7 @@ __all__ = [
     "Status",
     "Table",
     "coupling",
+    "coupling_array",
     "extent",
     "require",
     "require_finite",

@@ -45,6 +45,17 @@ def coupling(default: float, **kwargs: Any) -> Any:
     return eqx.field(default=default, converter=_as_coupling, **kwargs)
 
 
+def _as_array(value: Any) -> Any:
+    if isinstance(value, jax.Array) or (isinstance(value, tuple) and not value):
+        return value
+    return np.asarray(value, np.float64)
+
+
+def coupling_array(default: tuple[Any, ...], **kwargs: Any) -> Any:
+    """A coupling that is an array, given as (nested) tuples of numbers; an empty tuple stays what it is."""
+    return eqx.field(default=default, converter=_as_array, **kwargs)
+
+
 def _as_size(value: Any) -> Any:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         return value

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from theorylab.core import AbstractSystem
-from theorylab.core.casting import cast, in_precision
+from theorylab.core.casting import cast, in_precision, is_traced
 from theorylab.engine.programs import program
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ INSTANCE_STREAM = 2**32 - 1
 
 
 def draw(system: AbstractSystem, key: Key[Array, ""], indices: Int[np.ndarray, " n"]) -> Any:
-    """Instances number `indices` of a key, as host arrays with a leading axis; drawn in float64 in one program."""
+    """Instances number `indices` of a key, as host arrays with a leading axis; drawn in float64 in one program.
+
+    A system that is being traced draws within the trace, in the caller's precision.
+    """
+    if is_traced(system):
+        return _draw_many(system, _keys(key, indices))
     with in_precision("float64"):
-        stream = jax.random.fold_in(key, INSTANCE_STREAM)
-        keys = jax.vmap(lambda i: jax.random.fold_in(stream, i))(jnp.asarray(indices, jnp.uint32))
-        args = (cast(system, "float64"), keys)
+        args = (cast(system, "float64"), _keys(key, indices))
         return jax.tree.map(_to_host, program(_draw_many, args).call(*args))
 
 
@@ -60,6 +63,11 @@ class Few:
         """Instances of several runs, with a leading axis."""
         ones = {int(i): self.get(int(i), shelf) for i in np.unique(indices)}
         return jax.tree.map(lambda *leaves: np.stack(leaves), *(ones[int(i)] for i in indices))
+
+
+def _keys(key: Key[Array, ""], indices: Int[np.ndarray, " n"]) -> Key[Array, " n"]:
+    stream = jax.random.fold_in(key, INSTANCE_STREAM)
+    return jax.vmap(lambda i: jax.random.fold_in(stream, i))(jnp.asarray(indices, jnp.uint32))
 
 
 def _draw_many(system: AbstractSystem, keys: Key[Array, " n"]) -> Any:

@@ -17,6 +17,7 @@ from theorylab.core import (
     Observable,
     Prediction,
     coupling,
+    coupling_array,
     require,
     require_finite,
     require_size,
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
 
 TARGET_FLOOR = 0.5
 """Test outputs are judged on the scale of the targets, which is of order one, where they are themselves smaller."""
-
-
-def _as_array(value: Any) -> Any:
-    if isinstance(value, jax.Array) or (isinstance(value, tuple) and not value):
-        return value
-    return np.asarray(value, np.float64)
 
 
 class AdaptiveKernels(AbstractSystem[None]):
@@ -102,13 +97,13 @@ class AdaptiveKernels(AbstractSystem[None]):
     """Step dt of gradient descent: time = rate x steps, raw learning rate dt N gamma0^2."""
     step: float = coupling(1e-3)
     """Step of unadjusted Langevin, in units of the potential's gradient."""
-    inputs: tuple[tuple[float, ...], ...] = eqx.field(default=(), converter=_as_array)
+    inputs: tuple[tuple[float, ...], ...] = coupling_array(())
     """Data "given": training inputs, rows of norm about sqrt(D)."""
-    targets: tuple[float, ...] = eqx.field(default=(), converter=_as_array)
+    targets: tuple[float, ...] = coupling_array(())
     """Training targets; empty: those that come with the data."""
-    test_inputs: tuple[tuple[float, ...], ...] = eqx.field(default=(), converter=_as_array)
+    test_inputs: tuple[tuple[float, ...], ...] = coupling_array(())
     """Data "given": test inputs."""
-    test_targets: tuple[float, ...] = eqx.field(default=(), converter=_as_array)
+    test_targets: tuple[float, ...] = coupling_array(())
     """Data "given": test targets, from which the test loss is computed."""
 
     def __check_init__(self) -> None:

@@ -22,6 +22,7 @@ from theorylab.core import (
     Preset,
     Size,
     coupling,
+    coupling_array,
     extent,
     require,
     require_finite,
@@ -69,6 +70,8 @@ class DeepLinearDMFT(AbstractSystem[None]):
     """Learning rate eta in units in which a lazy network of depth L learns at rate eta (L + 1)."""
     rate_decay: float = coupling(0.0)
     """Decay of the learning rate: rate / (1 + rate_decay t) at step t."""
+    rate_profile: tuple[float, ...] = coupling_array((1.0,))
+    """Schedule: factors of the rate at evenly spaced steps, the first and the last among them, linear between."""
     richness: float = coupling(1.0)
     """gamma0, strength of feature learning: small is lazy; with parametrization "ntk" its value at N = D."""
     noise: float = coupling(0.0)
@@ -124,6 +127,17 @@ class DeepLinearDMFT(AbstractSystem[None]):
         require_finite(**{name: getattr(self, name) for name in names})
         require(self.rate > 0, f"rate must be positive, got {self.rate}")
         require(self.rate_decay >= 0, f"rate_decay must not be negative, got {self.rate_decay}")
+        shape = np.shape(self.rate_profile)
+        require(
+            len(shape) == 1 and shape[0] >= 1,
+            f"rate_profile must be one or more positive factors of the rate, got {self.rate_profile}",
+        )
+        require_finite(rate_profile=self.rate_profile)
+        require(self.rate_profile > 0, f"rate_profile holds positive factors of the rate, got {self.rate_profile}")  # pyright: ignore[reportOperatorIssue]
+        require(
+            shape[0] <= self.steps,
+            f"rate_profile has {shape[0]} knots for {self.steps} steps; give at most one a step",
+        )
         require(
             self.richness > 0,
             f"richness must be positive, got {self.richness}; a lazy network is richness=1e-3 with centered=True",
@@ -324,11 +338,14 @@ class DeepLinearDMFT(AbstractSystem[None]):
         )
 
     def warnings(self, instance: None) -> tuple[str, ...]:
+        from theorylab.systems.deep_linear_dmft import spectrum
+
         del instance
         bound = float(2 / (jnp.asarray(self.lazy_kernel()) * self.sharpness()))
-        if self.rate <= bound:
+        largest = float(np.max(spectrum.rates(self)))
+        if largest <= bound:
             return ()
         return (
-            f"rate {float(self.rate):.4g} is above the lazy stability bound {bound:.4g}: steps overshoot, and runs of "
+            f"rate {largest:.4g} is above the lazy stability bound {bound:.4g}: steps overshoot, and runs of "
             "finite size scatter widely around a prediction that holds for infinite size only",
         )

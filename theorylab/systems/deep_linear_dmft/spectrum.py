@@ -33,8 +33,13 @@ def spectrum(system: DeepLinearDMFT, groups: int = 0) -> Spectrum:
 
 
 def rates(system: DeepLinearDMFT) -> Float[Array, "time"]:
-    """Learning rate of every step, rate / (1 + rate_decay t)."""
-    return system.rate / (1 + system.rate_decay * jnp.arange(system.steps))
+    """Learning rate of every step: rate / (1 + rate_decay t), times the profile, linear between its knots."""
+    t = jnp.arange(system.steps)
+    falling = system.rate / (1 + system.rate_decay * t)
+    profile = jnp.asarray(system.rate_profile)
+    if profile.shape == (1,):
+        return falling * profile[0]
+    return falling * jnp.interp(t, jnp.linspace(0, system.steps - 1, profile.shape[0]), profile)
 
 
 def batches(system: DeepLinearDMFT) -> np.ndarray:

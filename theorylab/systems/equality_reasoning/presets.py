@@ -37,8 +37,10 @@ NOISE = {
     "symbols": INF,
     "noisy": "always",
     "noise": 1.0,
-    "width": 512,
-    "steps": 800,
+    "width": 256,
+    "batch": 256,
+    "rate": 0.2,
+    "steps": 600,
     "records": 4,
     "tests": 512,
 }
@@ -56,7 +58,7 @@ QUICK = Preset(
         Case(
             "noise",
             fields=NOISE,
-            runs=64,
+            runs=24,
             numerics={"particles": 256, "examples": 128},
             about="fresh noisy symbols: the cone opens as far as the noise asks",
         ),

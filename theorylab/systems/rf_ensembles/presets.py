@@ -33,13 +33,13 @@ FEW = Case("few-features", {}, runs=256, about="members of 60 features on 200 sa
 MANY = Case(
     "many-features",
     {"samples": 60, "width": 300, "members": 4},
-    runs=224,
+    runs=160,
     about="members of 300 features on 60 samples: over-parametrised, the ensemble is nearly optimal",
 )
 BUDGET = Case(
     "budget",
     {"axis": "members", "samples": 96, "width": 24, "members": 4, "ridge_low": 1e-3, "ridges": 4},
-    runs=256,
+    runs=128,
     about="96 features on 96 samples, split among 1 to 4 members: which K wins depends on the ridge",
 )
 DIGITS = Case(

@@ -19,6 +19,7 @@ from theorylab.core import (
     Prediction,
     Size,
     coupling,
+    coupling_array,
     extent,
     require,
     require_finite,
@@ -47,12 +48,6 @@ class RLNumerics(Numerics):
     """Absolute tolerance of the flows."""
     points: int = eqx.field(static=True, default=20_001)
     """Points of the trapezium rule for the winning probability."""
-
-
-def _as_array(value: Any) -> Any:
-    if isinstance(value, jax.Array) or (isinstance(value, tuple) and not value):
-        return value
-    return np.asarray(value, np.float64)
 
 
 def _as_table(value: Any) -> Any:
@@ -125,11 +120,11 @@ class RLPosttraining(AbstractSystem[None]):
     evaluations: int = eqx.field(static=True, default=0)
     """Answers a question class sampled at each recorded step, from which success is then measured; 0: known exactly."""
 
-    shares: tuple[float, ...] = eqx.field(default=(0.3, 0.5, 0.2), converter=_as_array)
+    shares: tuple[float, ...] = coupling_array((0.3, 0.5, 0.2))
     """Pretrained shares p(0) of the formats; also the KL penalty's reference."""
     accuracy: tuple[tuple[float, ...], ...] = eqx.field(default=((0.65, 0.5, 0.3),), converter=_as_table)
     """Probability a_qk of a right answer: a row a class of questions, a column a format."""
-    weights: tuple[float, ...] = eqx.field(default=(), converter=_as_array)
+    weights: tuple[float, ...] = coupling_array(())
     """Shares of the question classes; empty: even."""
     held_out: tuple[tuple[float, ...], ...] = eqx.field(default=(), converter=_as_table)
     """Accuracies at held-out (hard) questions, evenly weighted, that are not trained on; empty: none."""
