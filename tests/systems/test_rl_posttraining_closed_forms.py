@@ -346,6 +346,9 @@ def test_winning_probability_has_its_values(accuracy, rate, logit, barrier, gene
     if bare is not None:
         plain = noise.constant_noise_probability(logit, barrier, accuracy, batch, rate, overshoot=False)
         assert float(plain) == pytest.approx(bare, abs=6e-5)
+    # at equal shares the diffusion's own drift and variance say the same number
+    local = float(noise.local_control((accuracy,), None, how))
+    assert local == pytest.approx(float(noise.control_number(accuracy, batch, rate)), rel=1e-12)
 
 
 def test_noise_per_drift_is_the_identity():

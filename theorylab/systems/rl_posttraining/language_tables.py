@@ -13,6 +13,10 @@ from theorylab.systems.rl_posttraining.language_transfer import transfers
 if TYPE_CHECKING:
     from theorylab.systems.rl_posttraining.language import Explored
 
+CONTROL = (
+    "Control number: twice the drift over the variance of the logit between the two largest formats, at equal "
+    "shares, with the final accuracies and the fitted time a step; below about one, chance decides between them."
+)
 DOMINANT = 0.9
 """Share above which one format is said to hold nearly all answers."""
 
@@ -151,6 +155,7 @@ def _overlay_seeds(explored: Explored, name: str) -> Table:
                     f"{one.fit_all:.3f}",
                     f"{one.rate:.3g}",
                     "" if np.isnan(one.ratio) else f"{one.ratio:.3g}",
+                    "" if np.isnan(one.control) else f"{one.control:.3g}",
                     _triple(one.shares[-1]),
                     "yes" if one.winner else "no",
                     "good" if one.good else "fails",
@@ -158,9 +163,10 @@ def _overlay_seeds(explored: Explored, name: str) -> Table:
             )
     return Table(
         f"{explored.pipeline.name}, {name}: overlay of every seed",
-        ("seed", "skills", "geometry", "share error", "R²", "R², all", "time a step", "skills' rate", "final shares",
-         "winner named", ""),
+        ("seed", "skills", "geometry", "share error", "R²", "R², all", "time a step", "skills' rate", "control number",
+         "final shares", "winner named", ""),
         tuple(rows),
+        CONTROL if any(np.isfinite(one.control) for found in by.values() for one in found) else "",
     )  # fmt: skip
 
 
@@ -263,7 +269,14 @@ def numbers(explored: Explored) -> dict[str, Any]:
             "divergence": seen.divergence.tolist(),
             "overlays": {
                 f"{level}, {geometry}": [
-                    {"error": o.error, "fit": o.fit, "fit_all": o.fit_all, "rate": o.rate, "winner": o.winner}
+                    {
+                        "error": o.error,
+                        "fit": o.fit,
+                        "fit_all": o.fit_all,
+                        "rate": o.rate,
+                        "winner": o.winner,
+                        "control": o.control,
+                    }
                     for o in found_
                 ]
                 for (level, geometry), found_ in explored.overlays[name].items()

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from theorylab.core import require
 from theorylab.systems.rl_posttraining import theory_flow, theory_maps
 from theorylab.systems.rl_posttraining.theory_groups import Advantage, factor_of
+from theorylab.systems.rl_posttraining.theory_noise import Sampling, local_control
 
 Level = Literal["frozen", "measured", "coupled"]
 Geometry = theory_flow.Geometry
@@ -60,6 +61,8 @@ class Overlay(NamedTuple):
       fit: R^2 of the shares after the first third, each format about its own mean there.
       fit_all: R^2 over the whole run.
       winner: whether the format with the largest share at the end is named.
+      control: size of the control number, docs/rl_posttraining.md eq. (27), of the two largest formats at the end, with
+        the accuracies measured there and the fitted rate: below about one, chance decides between them.
     """
 
     shares: Float[np.ndarray, "record format"]
@@ -69,6 +72,7 @@ class Overlay(NamedTuple):
     fit: float
     fit_all: float
     winner: bool
+    control: float = float("nan")
 
     @property
     def good(self) -> bool:
@@ -124,8 +128,11 @@ def overlay(
         bounds = [RATES, RATIOS] if level == "coupled" else [RATES]
         best = zoomed(loss, bounds)
         shares = paths(best[None])[0, :, : seen.shares.shape[1]]
+        how_noisy = Sampling(advantage, group, batch, float(best[0]), geometry=geometry, offset=offset)
+        leading = accuracy[-1][np.argsort(seen.shares[-1])[-2:]]
+        control = abs(float(local_control(leading[None], None, how_noisy)))
     ratio = float(best[1]) if level == "coupled" else float("nan")
-    return _judged(shares, float(best[0]), ratio, seen.shares, early)
+    return _judged(shares, float(best[0]), ratio, seen.shares, early)._replace(control=control)
 
 
 def overlay_expert(seen: Seen) -> Overlay:

@@ -132,6 +132,16 @@ def control_number(accuracy: Float[ArrayLike, "2"], rollouts: Number, rate: Numb
     return rollouts * (a[0] - a[1]) / (rate * 0.5 * jnp.sum(a * (1 - a)))
 
 
+def local_control(
+    accuracy: Float[ArrayLike, "question 2"], weights: Float[ArrayLike, "question"] | None, how: Sampling
+) -> Float[Array, ""]:
+    """2 m / v of the logit at equal shares, which is kappa of eq. (27) for any advantage and geometry."""
+    start, a, w = given(jnp.array([0.5, 0.5]), accuracy, weights)
+    contrast, theta = jnp.array([1.0, -1.0], start.dtype), jnp.zeros(2, start.dtype)
+    drift = contrast @ mean_step(theta, theta, a, w, how)
+    return 2 * drift / (contrast @ step_noise(theta, a, w, how) @ contrast)
+
+
 def constant_noise_probability(
     logit: Number,
     barrier: Number,
