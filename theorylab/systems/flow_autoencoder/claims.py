@@ -9,8 +9,6 @@ from theorylab.core import Finding
 
 SMALL = {"grid": 10, "dimension": 200, "duration": 6.0, "records": 3, "samples": 500}
 """Six samples a dimension in 200 dimensions."""
-HELD = {"agrees": True, "differs": False}
-"""What a verdict says of a claim of agreement; undecided says nothing."""
 
 
 def few_overlaps() -> Finding:
@@ -34,9 +32,7 @@ def generated_density() -> Finding:
 
     system = FlowAutoencoder(**SMALL, hidden_bias=True)
     result = tl.compare.run(system, runs=16)
-    found = result.rungs[-1].agreements["density"]
-    expected = "deviation of the cumulative distribution of v.X within the margin 5 %"
-    return Finding(found.deviation, found.noise, expected, HELD.get(result.words["density"]))
+    return Finding.judged(result.rungs[-1].agreements["density"], "the cumulative distribution of v.X")
 
 
 def mode_collapse() -> Finding:
