@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import jax
 import numpy as np
 import pytest
 import toy
@@ -48,6 +51,63 @@ def test_every_entry_of_a_schedule_is_searched():
 
     found = tl.optimize(system, distance, {"rate_profile": (0.1, 1.8)}, runs=None)
     np.testing.assert_allclose(found.found["rate_profile"][:3], [0.6, 1.4, 0.8], rtol=1e-3)
+
+
+def on_a_grid(system, objective, name, low, high):
+    """The smallest predicted objective at 25 values of one coupling: what a search must not be beaten by."""
+    settings = [dataclasses.replace(system, **{name: value}) for value in np.geomspace(low, high, 25)]
+    return min(float(np.ravel(tl.predict(one).curves[objective])[-1]) for one in settings)
+
+
+def test_the_best_ridge_and_the_best_split_of_features_are_those_of_the_explicit_form():
+    from theorylab.systems.rf_ensembles import theory, theory_tuned
+
+    system = tl.systems.RFEnsembles(ridges=1, ridge_low=1e-3, dimension=200, samples=100, width=60, members=1)
+    splits = [(1, 60), (2, 30)]
+    found = tl.optimize(system, "risk", {"ridge_low": (1e-5, 1.0), ("members", "width"): splits}, runs=None, starts=4)
+    assert (found.found["members"], found.found["width"]) == (1, 60)
+    with jax.enable_x64(True):
+        modes = theory.modes_of(system)
+        best = theory_tuned.tuned(modes, 100.0, 60.0, 1.0, float(system.noise))
+    assert found.value == pytest.approx(float(best.risk), rel=1e-7)
+    assert found.found["ridge_low"] == pytest.approx(float(best.ridge), rel=2e-3)
+
+
+@pytest.mark.slow
+def test_rate_and_batch_of_online_descent_are_no_worse_than_on_a_grid():
+    online = tl.systems.SGDResolvent(
+        dynamics="online", samples=float("inf"), dimension=100, batch=8, noise=0.3, steps=100
+    )
+    found = tl.optimize(online, "loss", over={"rate": (0.02, 1.0), "batch": [4, 8]}, runs=None, starts=4)
+    assert found.found["batch"] == 8
+    assert found.value <= on_a_grid(online, "loss", "rate", 0.02, 1.0) * (1 + 1e-9)
+    assert not found.at_edge
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("system", "objective", "name", "low", "high"),
+    [
+        (
+            tl.systems.ErrorBroadcast(
+                model="floor", width=8, outputs=1, batch=16, noise=1.0, steps=200, records=5, rate=0.05, memory=0.5,
+                feedback=0.0,
+            ),
+            "excess", "memory", 0.06, 5.0,
+        ),
+        (
+            tl.systems.AdaptiveKernels(
+                problem="posterior", activation="linear", depth=2, width=64, beta=5.0, data="waves", samples=8,
+                dimension=12, tests=3,
+            ),
+            "loss", "richness", 0.1, 5.0,
+        ),
+    ],
+    ids=["forgetting of error_broadcast", "richness of adaptive_kernels"],
+)  # fmt: skip
+def test_an_optimum_is_no_worse_than_on_a_grid(system, objective, name, low, high):
+    found = tl.optimize(system, objective, {name: (low, high)}, runs=None, starts=4)
+    assert found.value <= on_a_grid(system, objective, name, low, high) * (1 + 1e-6)
 
 
 def test_an_optimum_at_the_edge_of_its_range_is_said():
