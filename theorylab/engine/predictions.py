@@ -90,19 +90,15 @@ def predict_many(
     seconds = seconds_compile = 0.0
     budget = memory_budget()
 
-    def arguments(start: int) -> tuple[list[int], tuple[Any, ...]]:
-        bucket = [int(i) for i in order[start : start + batch]]
-        filled = bucket + bucket[-1:] * (batch - len(bucket))
-        stacked = (_stack([cast(many[i], "float64") for i in filled]) for many in (systems, instances))
-        return bucket, (*stacked, settled)
-
     with in_precision("float64"):
         settled = cast(chosen, "float64")
+        settings = Settings(list(zip(systems, instances, strict=True)))
         start = 0
         while start < count:
-            bucket, args = arguments(start)
+            bucket = [int(i) for i in order[start : start + batch]]
+            args = (*settings.stacked(bucket + bucket[-1:] * (batch - len(bucket))), settled)
             before = time.perf_counter()
-            made = program(_one if batch == 1 else _many, args)
+            made = program(_one, args) if batch == 1 else program(settings.many, args, name=(_one, settings.varies))
             compiled = time.perf_counter()
             seconds_compile += compiled - before
             if budget is not None and made.peak > budget:
@@ -127,12 +123,55 @@ def _one(system: AbstractSystem, instance: Any, numerics: Any) -> Prediction:
     return system.predict(instance, numerics)
 
 
-def _many(systems: Any, instances: Any, numerics: Any) -> Any:
-    return jax.vmap(_one, in_axes=(0, 0, None))(systems, instances, numerics)
+class Settings:
+    """Pairs of system and instance that differ in the values of some leaves: only those get a leading axis, so that
+    what depends on the others alone is computed once.
+
+    Arguments:
+      pairs: of like structure.
+
+    `varies` says of each leaf whether it differs anywhere among the pairs; one does at least.
+    """
+
+    def __init__(self, pairs: list[tuple[AbstractSystem, Any]]) -> None:
+        self._leaves = [jax.tree.leaves(pair) for pair in pairs]
+        self._structure = jax.tree.structure(pairs[0])
+        self._cast = [cast(leaf, "float64") for leaf in self._leaves[0]]
+        differing = [
+            any(_differ(column[0], other) for other in column[1:]) for column in zip(*self._leaves, strict=True)
+        ]
+        if differing and not any(differing):
+            differing[0] = True
+        self.varies: tuple[bool, ...] = tuple(differing)
+
+    def stacked(self, indices: list[int]) -> Any:
+        """Systems and instances of some pairs: one of them plain, several with a leading axis where leaves vary."""
+        if len(indices) == 1:
+            chosen = [cast(leaf, "float64") for leaf in self._leaves[indices[0]]]
+        else:
+            chosen = [
+                cast(_stack([self._leaves[i][place] for i in indices]), "float64") if varies else self._cast[place]
+                for place, varies in enumerate(self.varies)
+            ]
+        return jax.tree.unflatten(self._structure, chosen)
+
+    def many(self, systems: Any, instances: Any, numerics: Any) -> Any:
+        """Predictions of stacked settings."""
+        axes = jax.tree.unflatten(self._structure, [0 if varies else None for varies in self.varies])
+        return jax.vmap(_one, in_axes=(*axes, None))(systems, instances, numerics)
 
 
-def _stack(trees: list[Any]) -> Any:
-    return trees[0] if len(trees) == 1 else jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+def _differ(one: Any, other: Any) -> bool:
+    if isinstance(one, jax.Array) and jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
+        one, other = jax.random.key_data(one), jax.random.key_data(other)
+    return not np.array_equal(
+        np.asarray(one), np.asarray(other), equal_nan=np.issubdtype(np.result_type(one), np.inexact)
+    )
+
+
+def _stack(leaves: list[Any]) -> Any:
+    on_host = all(isinstance(leaf, (np.ndarray, np.generic, float, int)) for leaf in leaves)
+    return np.stack(leaves) if on_host else jnp.stack(leaves)
 
 
 def _predict_traced(system: AbstractSystem, instance: Any, numerics: Numerics | None) -> Prediction:
