@@ -7,7 +7,15 @@ from theorylab.core.observable import Observable
 from theorylab.core.paper import Claim, Finding, Paper
 from theorylab.core.prediction import Prediction, Status, status_where, worst
 from theorylab.core.preset import Case, Preset
-from theorylab.core.system import AbstractSystem, Size, coupling, coupling_array, extent, require_size
+from theorylab.core.system import (
+    AbstractSystem,
+    Size,
+    coupling,
+    coupling_array,
+    extent,
+    require_size,
+    tile_within_cache,
+)
 
 __all__ = [
     "AbstractSystem",
@@ -34,5 +42,6 @@ __all__ = [
     "require_finite",
     "require_size",
     "status_where",
+    "tile_within_cache",
     "worst",
 ]

@@ -76,6 +76,21 @@ def require_size(name: str, value: Any, least: int = 1, infinite: bool = False) 
     require(whole or (infinite and value == math.inf), f"{name} must be {allowed}, got {value}")
 
 
+CACHE = 3 * 2**20
+"""Bytes of weights that a tile should not exceed on a CPU: beyond a core's cache every step reads them from memory."""
+
+
+def tile_within_cache(numbers: float, most: int) -> int:
+    """Runs of a tile: `most`, or on a CPU the power of two below it whose weights stay within a core's cache.
+
+    Arguments:
+      numbers: float32 numbers that a run carries from step to step; inf where it is only predicted.
+    """
+    if jax.default_backend() != "cpu" or not math.isfinite(numbers):
+        return most
+    return min(most, 1 << max(int(CACHE / (4 * numbers)), 1).bit_length() - 1)
+
+
 class AbstractSystem(eqx.Module, Generic[Instance]):
     """One setting of one paper. The pytree's leaves are the couplings; static fields are sizes and choices.
 

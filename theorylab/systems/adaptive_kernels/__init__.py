@@ -21,6 +21,7 @@ from theorylab.core import (
     require,
     require_finite,
     require_size,
+    tile_within_cache,
 )
 from theorylab.systems.adaptive_kernels.numerics import KernelNumerics
 from theorylab.systems.adaptive_kernels.presets import PAPER, PRESETS
@@ -272,8 +273,8 @@ class AdaptiveKernels(AbstractSystem[None]):
 
     @property
     def tile(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Chains are short programs; wide networks are large ones."""
-        return 8 if self.width <= 512 or self.depth == 1 else 2
+        """Runs in one vmap."""
+        return tile_within_cache(self.width * (self.dimension + (self.depth - 1) * self.width), 8)
 
     # -- the two sides -------------------------------------------------------------------------------------
 

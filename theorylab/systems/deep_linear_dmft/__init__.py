@@ -27,6 +27,7 @@ from theorylab.core import (
     require,
     require_finite,
     require_size,
+    tile_within_cache,
 )
 from theorylab.systems.deep_linear_dmft.presets import PAPER, PRESETS
 
@@ -262,8 +263,9 @@ class DeepLinearDMFT(AbstractSystem[None]):
 
     @property
     def tile(self) -> int:
-        """Runs in one vmap, so that a tile's weights stay within the processor's cache."""
-        return 32 if self.dimension <= 100 else 8
+        """Runs in one vmap."""
+        weights = self.width * (self.dimension + max(self.depth - 1, 0) * self.width + 1) if self.depth else 1
+        return tile_within_cache(self.members * weights, 32 if self.dimension <= 100 else 8)
 
     # -- the interface ---------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from theorylab.core import (
     require,
     require_finite,
     require_size,
+    tile_within_cache,
 )
 from theorylab.systems.rnn_integrator.presets import PAPER, PRESETS
 
@@ -175,8 +176,8 @@ class RNNIntegrator(AbstractSystem["Vectors | None"]):
 
     @property
     def tile(self) -> int:
-        """Runs in one vmap: fewer where the recurrent matrices would fill the memory."""
-        return 32 if self.width <= 512 else 8
+        """Runs in one vmap."""
+        return tile_within_cache(self.width**2, 32 if self.width <= 512 else 8)
 
     # -- the two sides -------------------------------------------------------------------------------------
 
