@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 SYSTEM ?=
+PRESET ?= quick
 ARGS ?=
 
 .PHONY: compare test test-slow lint format docs figures benchmarks wheel clean
@@ -34,11 +35,16 @@ format: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/build.py $(ARGS)
 
+# every figure script, then figures/README.md; make figures PRESET=paper for full size
 figures: $(VENV)/.installed
-	@for script in figures/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python figures/build.py --preset $(PRESET) $(ARGS)
 
-benchmarks: $(VENV)/.installed
-	@for script in benchmarks/*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+# theory, simulation, peers: JSON to benchmarks/out/, then docs/benchmarks.md; a part by ARGS="-k rnn", its page beside
+# the JSON. With PyTorch too: $(BIN)/python -m pip install '.[peers]'
+benchmarks: $(VENV)/.installed-bench
+	@mkdir -p benchmarks/out
+	@$(BIN)/python -m pytest benchmarks --benchmark-json=benchmarks/out/benchmarks.json $(ARGS); code=$$?; \
+	$(BIN)/python benchmarks/page.py benchmarks/out/benchmarks.json && exit $$code
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
@@ -56,4 +62,8 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@ $(VENV)/.installed

@@ -8,12 +8,10 @@ The targets beside the numbers are for two CPU cores.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import time
 from collections.abc import Callable
 from typing import Any
 
+import common
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,27 +19,17 @@ import numpy as np
 jax.config.update("jax_enable_x64", True)
 
 from theorylab.solvers.single_site import Layout, causal_pass  # noqa: E402
-from theorylab.systems.adaptive_kernels import setting  # noqa: E402
+from theorylab.systems.adaptive_kernels import AdaptiveKernels, setting  # noqa: E402
 from theorylab.systems.adaptive_kernels import theory_activation as activation_  # noqa: E402
 from theorylab.systems.adaptive_kernels import theory_deep_linear as deep_linear  # noqa: E402
 from theorylab.systems.adaptive_kernels import theory_two_hidden as two_hidden  # noqa: E402
 from theorylab.systems.adaptive_kernels import theory_two_layer as two_layer  # noqa: E402
 from theorylab.systems.adaptive_kernels import theory_variation as variation  # noqa: E402
 
-REPEATS = 5
-
 
 def timed(function: Callable[..., Any], *arguments: Any, target: float | None = None) -> dict[str, float | None]:
-    """Seconds of compilation and of the quickest of several warm calls."""
-    begin = time.perf_counter()
-    compiled = jax.jit(function).lower(*arguments).compile()
-    made = time.perf_counter() - begin
-    warm = []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        warm.append(time.perf_counter() - begin)
-    return {"compile": round(made, 3), "warm": round(min(warm), 5), "target": target}
+    """Seconds of compilation and of the quickest of several warm calls, beside the target."""
+    return {**common.timed(function, *arguments), "target": target}
 
 
 def kernel_of(parts: tuple[np.ndarray, ...]) -> tuple[jax.Array, jax.Array]:
@@ -90,25 +78,11 @@ def theories() -> dict[str, Any]:
     }
 
 
-def quick_preset() -> dict[str, float]:
-    """Seconds of each quick case, compilation included."""
-    import theorylab as tl
-    from theorylab.systems.adaptive_kernels import AdaptiveKernels
-    from theorylab.systems.adaptive_kernels.presets import QUICK
-
-    found = {}
-    for case in QUICK.cases:
-        begin = time.perf_counter()
-        comparison = tl.compare.run(AdaptiveKernels.from_case(case), runs=case.runs, key=jax.random.key(0))
-        found[f"{case.name} ({comparison.verdict})"] = round(time.perf_counter() - begin, 2)
-    return found
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick-preset", action="store_true", help="also time the quick preset's comparisons")
     options = parser.parse_args()
-    report: dict[str, Any] = {"machine": platform.machine(), "jax": jax.__version__, "seconds": theories()}
+    report: dict[str, Any] = {"seconds": theories()}
     if options.quick_preset:
-        report["quick_preset"] = quick_preset()
-    print(json.dumps(report, indent=2))
+        report["quick_preset"] = common.quick_preset(AdaptiveKernels)
+    common.show(report)

@@ -6,7 +6,6 @@ python benchmarks/engine.py [--tiles 8] [--repeats 7]
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+from common import cast, in_precision, show
 
-from theorylab.core.casting import cast, in_precision
 from theorylab.engine.ensemble import Plan, run
 from theorylab.systems.rnn_integrator import RNNIntegrator
 
@@ -58,18 +57,14 @@ def main() -> None:
         ratios["memory"].append(engine(options.tiles, None) / seconds[-1])
         with tempfile.TemporaryDirectory() as folder:
             ratios["stored"].append(engine(options.tiles, Path(folder)) / seconds[-1])
-    print(
-        json.dumps(
-            {
-                "benchmark": "engine",
-                "device": str(jax.devices()[0].device_kind),
-                "runs": options.tiles * SYSTEM.tile,
-                "bare_seconds": statistics.median(seconds),
-                "engine_over_bare": statistics.median(ratios["memory"]),
-                "engine_with_store_over_bare": statistics.median(ratios["stored"]),
-            },
-            indent=2,
-        )
+    show(
+        {
+            "benchmark": "engine",
+            "runs": options.tiles * SYSTEM.tile,
+            "bare_seconds": statistics.median(seconds),
+            "engine_over_bare": statistics.median(ratios["memory"]),
+            "engine_with_store_over_bare": statistics.median(ratios["stored"]),
+        }
     )
 
 

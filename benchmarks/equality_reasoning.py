@@ -9,15 +9,12 @@ training reaches an accuracy of 3/4 at that late time, against the dimension, wi
 
 from __future__ import annotations
 
-import json
-import platform
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from common import show, timed
 
 from theorylab.data import symbols as data
 from theorylab.systems.equality_reasoning import EqualityReasoning
@@ -31,19 +28,6 @@ LATE = 2000.0
 KEPT_PAIRS = 1200
 """Pairs of the kernel from 35 symbols on: all same ones, and different ones at random."""
 TESTS = 1500
-
-
-def timed(function: Callable[..., Any], *args: Any) -> tuple[float, float]:
-    """Seconds to compile and, the best of three, to run."""
-    begin = time.perf_counter()
-    program = jax.jit(function).lower(*args).compile()
-    compiled = time.perf_counter() - begin
-    runs = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        jax.block_until_ready(program(*args))
-        runs.append(time.perf_counter() - begin)
-    return compiled, min(runs)
 
 
 @jax.jit
@@ -113,19 +97,13 @@ def main() -> None:
     x = kernel.inputs(symbols, pairs)
     legs = [jnp.asarray(part) for part in kernel.schedule(np.array([10.0, 50.0, 250.0, 1000.0, 4000.0]))]
     flow = timed(lambda x: kernel.train(kernel.tangent_kernel(x, x), pairs, *legs), x)
-    print(
-        json.dumps(
-            {
-                "platform": platform.platform(),
-                "device": str(jax.devices()[0]),
-                "jax": jax.__version__,
-                "particle_theory_1500_steps": {n: {"compile_seconds": c, "seconds": s} for n, (c, s) in theory.items()},
-                "network_100_steps": {"compile_seconds": simulation[0], "seconds": simulation[1]},
-                "kernel_flow_1024_pairs": {"compile_seconds": flow[0], "seconds": flow[1]},
-                "lazy_exponent": exponent(),
-            },
-            indent=2,
-        )
+    show(
+        {
+            "particle_theory_1500_steps": theory,
+            "network_100_steps": simulation,
+            "kernel_flow_1024_pairs": flow,
+            "lazy_exponent": exponent(),
+        }
     )
 
 

@@ -10,15 +10,13 @@ and excess, closed loop, four settings. `rules`: milliseconds of a training step
 from __future__ import annotations
 
 import dataclasses
-import json
-import platform
 import sys
-import time
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from common import show, timed
 
 import theorylab as tl
 from theorylab.systems.error_broadcast import ErrorBroadcast
@@ -113,21 +111,14 @@ def rules() -> dict[str, float]:
 
                 return jax.lax.fori_loop(0, 100, one, (params, state))
 
-            program = jax.jit(hundred).lower(params, state).compile()
-            seconds = []
-            for _ in range(3):
-                begin = time.perf_counter()
-                jax.block_until_ready(program(params, state))
-                seconds.append(time.perf_counter() - begin)
-            found[f"{network}, {name}"] = 10 * min(seconds)
+            found[f"{network}, {name}"] = 10 * timed(hundred, params, state, repeats=3)["seconds"]
     return found
 
 
 def main() -> None:
     parts = {"flow": flow, "ends": ends, "floors": floors, "rules": rules}
     asked = sys.argv[1:] or list(parts)
-    about = {"platform": platform.platform(), "device": str(jax.devices()[0]), "jax": jax.__version__}
-    print(json.dumps(about | {name: parts[name]() for name in asked}, indent=2))
+    show({name: parts[name]() for name in asked})
 
 
 if __name__ == "__main__":

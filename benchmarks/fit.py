@@ -9,14 +9,13 @@ Levenberg-Marquardt, and by scipy's L-BFGS on the same loss.
 
 from __future__ import annotations
 
-import json
-import platform
 import time
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from common import show
 from scipy.optimize import minimize
 
 from theorylab.solvers import fit as least_squares
@@ -76,21 +75,15 @@ def starts(columns: dict[str, np.ndarray], number: int = 64, few: int = 8) -> di
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
     columns = table()
-    print(
-        json.dumps(
-            {
-                "platform": platform.platform(),
-                "device": str(jax.devices()[0]),
-                "jax": jax.__version__,
-                "runs": 500,
-                "resamples": 200,
-                "intervals": timed(columns, compare=False, held_out="none"),
-                "intervals_and_held_out": timed(columns, compare=False),
-                "with_six_rivals": timed(columns),
-                "starts": starts(columns),
-            },
-            indent=2,
-        )
+    show(
+        {
+            "runs": 500,
+            "resamples": 200,
+            "intervals": timed(columns, compare=False, held_out="none"),
+            "intervals_and_held_out": timed(columns, compare=False),
+            "with_six_rivals": timed(columns),
+            "starts": starts(columns),
+        }
     )
 
 

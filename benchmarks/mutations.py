@@ -216,7 +216,11 @@ def table(name: str, count: int, store: Path) -> list[dict[str, Any]]:
 
 def page(rows: list[dict[str, Any]]) -> str:
     """The table as Markdown."""
-    lines = ["# Which terms the quick presets see", "", "Written by `python benchmarks/mutations.py --out docs/mutations.md`."]
+    lines = [
+        "# Which terms the quick presets see",
+        "",
+        "Written by `python benchmarks/mutations.py --out docs/mutations.md`.",
+    ]
     lines += ["", str(__doc__).split("\n\n", 2)[2].strip(), ""]
     for name in dict.fromkeys(row["system"] for row in rows):
         own = [row for row in rows if row["system"] == name]

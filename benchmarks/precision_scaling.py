@@ -2,21 +2,18 @@
 
 python benchmarks/precision_scaling.py
 
-Timed, compiled, the best of three: the model's prediction; 1,024 rotations of 200 modes by their conditional law and
+Timed, compiled, the best of five: the model's prediction; 1,024 rotations of 200 modes by their conditional law and
 by QR; rounding a 1,024 x 1,024 matrix to the nearest integer grid, to a floating-point format, and with
 compensation; 100 steps of a transformer of the grid in full precision and with everything rounded to 4 bits.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from common import show, timed
 
 from theorylab.networks.quantization import FloatFormat, compensated, floating, integer
 from theorylab.systems.precision_scaling import setting, simulation, theory
@@ -24,19 +21,6 @@ from theorylab.systems.precision_scaling.simulation_grid import Setup, Shape, tr
 
 MODES = 200
 DRAWS = 1024
-
-
-def timed(function: Callable[..., Any], *args: Any) -> dict[str, float]:
-    """Seconds to compile and, the best of three, to run."""
-    begin = time.perf_counter()
-    program = jax.jit(function).lower(*args).compile()
-    compiled = time.perf_counter() - begin
-    runs = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        jax.block_until_ready(program(*args))
-        runs.append(time.perf_counter() - begin)
-    return {"compile_seconds": compiled, "seconds": min(runs)}
 
 
 def rotations() -> dict[str, Any]:
@@ -73,21 +57,15 @@ def main() -> None:
     matrix = jax.random.normal(jax.random.key(0), (1024, 1024))
     inputs = jax.random.normal(jax.random.key(1), (2048, 1024))
     times = jnp.geomspace(1e2, 1e4, 7)
-    print(
-        json.dumps(
-            {
-                "platform": platform.platform(),
-                "device": str(jax.devices()[0]),
-                "jax": jax.__version__,
-                "prediction": timed(lambda t: theory.degradation(MODES, 1.5, 1.8, jnp.array([4.0, 6.0]), t), times),
-                "rotations_1024": rotations(),
-                "round_integer": timed(lambda x: integer(x, 4.0, 0), matrix),
-                "round_floating": timed(lambda x: floating(x, FloatFormat(4, 3), 0), matrix),
-                "round_compensated": timed(lambda w, x: compensated(w, x, 4.0), matrix, inputs),
-                "transformer_100_steps": training(),
-            },
-            indent=2,
-        )
+    show(
+        {
+            "prediction": timed(lambda t: theory.degradation(MODES, 1.5, 1.8, jnp.array([4.0, 6.0]), t), times),
+            "rotations_1024": rotations(),
+            "round_integer": timed(lambda x: integer(x, 4.0, 0), matrix),
+            "round_floating": timed(lambda x: floating(x, FloatFormat(4, 3), 0), matrix),
+            "round_compensated": timed(lambda w, x: compensated(w, x, 4.0), matrix, inputs),
+            "transformer_100_steps": training(),
+        }
     )
 
 

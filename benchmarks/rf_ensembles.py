@@ -10,17 +10,14 @@ ridge tuned at every point. `runs`: 32 runs of the default setting, single preci
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from common import best, cast, compiled, in_precision, show, timed
 
-from theorylab.core.casting import cast, in_precision
 from theorylab.data import spectra
 from theorylab.solvers.resolvent import Modes
 from theorylab.systems.rf_ensembles import RFEnsembles, theory, theory_scaling
@@ -28,21 +25,6 @@ from theorylab.systems.rf_ensembles import RFEnsembles, theory, theory_scaling
 SETTINGS, MODES = 10_000, 1000
 NUMPY_SETTINGS = 200
 NOISE = 0.3
-
-
-def seconds(function: Callable[[], Any], repeats: int) -> float:
-    taken = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(function())
-        taken.append(time.perf_counter() - start)
-    return min(taken)
-
-
-def compiled_seconds(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    made = jax.jit(function).lower(*arguments).compile()
-    return made, time.perf_counter() - start
 
 
 def settings(count: int) -> list[np.ndarray]:
@@ -81,15 +63,15 @@ def risks(repeats: int) -> dict[str, float]:
     def every(modes: Modes, *inputs: jax.Array) -> jax.Array:
         return jax.vmap(theory.ensemble_risk, (None, 0, 0, 0, 0, None))(modes, *inputs, NOISE).risk
 
-    made, compiling = compiled_seconds(every, (modes, *inputs))
+    made = compiled(every, modes, *inputs)
     ours = np.asarray(made(modes, *inputs))[:NUMPY_SETTINGS]
     few = [np.asarray(x)[:NUMPY_SETTINGS] for x in inputs]
     reference = numpy_risks(spectrum, *few)
-    plain = seconds(lambda: numpy_risks(spectrum, *few), 1) * SETTINGS / NUMPY_SETTINGS
-    warm = seconds(lambda: made(modes, *inputs), repeats)
+    plain = best(numpy_risks, spectrum, *few, repeats=1) * SETTINGS / NUMPY_SETTINGS
+    warm = best(made, modes, *inputs, repeats=repeats)
     return {
         "warm_seconds": warm,
-        "compile_seconds": compiling,
+        "compile_seconds": made.seconds,
         "numpy_seconds_scaled": plain,
         "speedup": plain / warm,
         "largest_relative_difference": float(np.max(np.abs(ours / reference - 1))),
@@ -108,7 +90,7 @@ def scaling_curves(repeats: int) -> dict[str, float]:
     start = time.perf_counter()
     jax.block_until_ready(every())
     first = time.perf_counter() - start
-    warm = seconds(every, repeats)
+    warm = best(every, repeats=repeats)
     return {"warm_seconds": warm, "compile_seconds": first - warm, "entries": int(laws[0].values.size)}
 
 
@@ -116,11 +98,7 @@ def runs(repeats: int) -> dict[str, float]:
     with in_precision("float32"):
         system = cast(RFEnsembles(), "float32")
         keys = jax.random.split(jax.random.key(0), 32)
-        made, compiling = compiled_seconds(
-            lambda s, k: jax.vmap(lambda one: s.simulate(None, one))(k),
-            (system, keys),
-        )
-        return {"warm_seconds": seconds(lambda: made(system, keys), repeats), "compile_seconds": compiling}
+        return timed(lambda s, k: jax.vmap(lambda one: s.simulate(None, one))(k), system, keys, repeats=repeats)
 
 
 def main() -> None:
@@ -130,14 +108,11 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     report = {
         "benchmark": "rf_ensembles",
-        "device": jax.devices()[0].device_kind,
-        "machine": platform.processor() or platform.machine(),
-        "jax": jax.__version__,
         "risks_10000_at_1000_modes": risks(repeats),
         "scaling_curves_16_of_10_points": scaling_curves(repeats),
         "runs_32": runs(repeats),
     }
-    print(json.dumps(report, indent=2))
+    show(report)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,14 @@ warm. Compilation is listed apart.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import platform
-import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from common import best, compiled, show
 
 from theorylab.data import spectra
 from theorylab.solvers import resolvent as rs
@@ -81,25 +79,14 @@ def numpy_multi(values: np.ndarray, power: np.ndarray, edge: float) -> np.ndarra
     return np.stack([train, test + factor * np.append(0, np.convolve(test_kernel, train)[:STEPS])], -1)
 
 
-def seconds(function: Callable[[], Any], repeats: int) -> float:
-    taken = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(function())
-        taken.append(time.perf_counter() - start)
-    return min(taken)
-
-
 def measure(traced: Callable[..., Any], arguments: tuple, plain: Callable[[], np.ndarray], repeats: int) -> dict:
-    start = time.perf_counter()
-    compiled = jax.jit(traced).lower(*arguments).compile()
-    compile_seconds = time.perf_counter() - start
-    ours = np.stack([np.asarray(x) for x in compiled(*arguments)], -1)
+    program = compiled(traced, *arguments)
+    ours = np.stack([np.asarray(x) for x in program(*arguments)], -1)
     reference = plain()
-    warm, numpy_seconds = seconds(lambda: compiled(*arguments), repeats), seconds(plain, max(1, repeats // 3))
+    warm, numpy_seconds = best(program, *arguments, repeats=repeats), best(plain, repeats=max(1, repeats // 3))
     return {
         "warm_seconds": warm,
-        "compile_seconds": compile_seconds,
+        "compile_seconds": program.seconds,
         "numpy_seconds": numpy_seconds,
         "speedup": numpy_seconds / warm,
         "largest_relative_difference": float(np.max(np.abs(ours / reference - 1))),
@@ -134,9 +121,6 @@ def main() -> None:
     edge = theory.host_edge(system)
     report = {
         "benchmark": "sgd_resolvent",
-        "device": jax.devices()[0].device_kind,
-        "machine": platform.processor() or platform.machine(),
-        "jax": jax.__version__,
         "dimension": DIMENSION,
         "flow_60_times": measure(
             flows,
@@ -151,7 +135,7 @@ def main() -> None:
             repeats,  # pyright: ignore
         ),
     }
-    print(json.dumps(report, indent=2))
+    show(report)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,17 @@ network trained on the images themselves.
 
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
-from flow_autoencoder_common import COLOURS, predict, save, simulate
+from common import COLOURS, plt, predict, save, simulate, size
 
 from theorylab.core.casting import cast, in_precision
 from theorylab.systems.flow_autoencoder import FlowAutoencoder, digits, simulation
 
 FIELDS = {"target": "digits", "rate": 0.1, "overlap": 1.0, "records": 1, "duration": 40.0, "samples": 1000, "bins": 40}
-system = FlowAutoencoder(**FIELDS, dimension=400)
+system = FlowAutoencoder(**FIELDS, dimension=size(200, 800))
 known = digits.target(system.classes, system.components, system.scale)
-theory, runs, at = predict(system).curves["density"], simulate(system, 8)["density"].mean(0), system.coordinates()
+theory, at = predict(system).curves["density"], system.coordinates()
+runs = simulate(system, size(8, 24), tile=8)["density"].mean(0)
 
 figure = plt.figure(figsize=(7.6, 3.0), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=(1.6, 1.0))
@@ -24,9 +24,10 @@ for i, axis in enumerate(left.subplots(1, 2)):
     scores = np.histogram(known.images[:, i], bins=at["position"][::2], density=True)
     axis.stairs(*scores, color="0.7", label="digits")
     axis.plot(at["position"], theory[i], color=COLOURS[0], label="theory")
-    axis.plot(at["position"], runs[i], "o", color=COLOURS[1], markersize=3, label="d = 400")
-    axis.set(xlabel=f"component {i + 1} (residual σ = 1)", ylabel="density" if i == 0 else None)
-    axis.legend(fontsize=7)
+    axis.plot(at["position"], runs[i], "o", color=COLOURS[1], markersize=3, label=f"d = {system.dimension}")
+    axis.set(xlabel=f"component {i + 1}", ylabel="density" if i == 0 else None, title="residual σ = 1")
+    axis.set_ylim(0, 1.35 * max(theory[i].max(), scores[0].max()))
+    axis.legend(fontsize=7, loc="upper right", handlelength=1.2)
 
 real = FlowAutoencoder(
     **{**FIELDS, "units": 2, "tilt": 0.5, "rate": 0.05, "skip_rate": 2.0, "duration": 100.0}, pixels=True, dimension=64

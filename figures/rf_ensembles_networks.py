@@ -1,18 +1,22 @@
 """One network against an average of smaller ones of the same total size, on the digits at a small grid.
 
-`python -m theorylab.compare rf_ensembles --preset networks` draws the same at full size, and for Markov text.
+`--preset paper` trains the two tasks on digits of `python -m theorylab.compare rf_ensembles --preset networks`, which
+has Markov text too.
 """
 
-from rf_ensembles_common import save
+from common import cells, save, size
 
-from theorylab.engine.cells import StoredCells
-from theorylab.engine.store import default_root
 from theorylab.systems.rf_ensembles import networks
 
-cells = StoredCells("rf_ensembles", default_root())
-grid = {"members": (1, 4), "richness": (3.0, 6.0), "decay": (0.0, 0.2, 0.4)}
-task = networks.digits_task("data-limited", 300, 64, runs=4, steps=200, **grid)
-outcome = networks.outcome(cells, [task], widen=0)
+FEW = {"members": (1, 4), "richness": (3.0, 6.0), "decay": (0.0, 0.2)}
+tasks = size(
+    [networks.digits_task("data-limited", 300, 32, runs=4, steps=100, **FEW)],
+    [
+        networks.digits_task("data-limited", 300, 128, runs=8, steps=300),
+        networks.digits_task("parameter-limited", 900, 32, runs=8, steps=300),
+    ],
+)
+outcome = networks.outcome(cells("rf_ensembles"), tasks, widen=size(0, networks.WIDEN))
 print(*outcome.findings, sep="\n")
-(draw,) = outcome.figures.values()
-save(draw(), "networks")
+for part, draw in enumerate(outcome.figures.values()):
+    save(draw(), __file__, f"{part + 1}" if part else "")

@@ -2,17 +2,18 @@
 
 import math
 
-from sgd_resolvent_common import COLOURS, finish, overlay, panels, save, theory_of
+from common import COLOURS, logarithmic, panels, predict, save, size
+from sgd_resolvent_common import overlay
 
 from theorylab.systems.sgd_resolvent import SGDResolvent
 
-figure, axes = panels(2)
+CLAIM = "sgd_resolvent/multi-pass"
+figure, axes = panels(2, 4.6)
 for colour, batch in zip(COLOURS, (2, 8, 150), strict=False):
     system = SGDResolvent(dynamics="multi", batch=batch, rate=0.2, steps=1000)
-    for panel, name in zip(axes[0], ("loss", "train_loss"), strict=True):
-        overlay(panel, system, name, colour, f"B = {batch}", 40)
+    overlay({"loss": axes[0], "train_loss": axes[1]}, system, colour, f"B = {batch}", size(32, 256))
 online = SGDResolvent(dynamics="online", samples=math.inf, batch=2, rate=0.2, steps=1000)
-axes[0, 0].plot(online.coordinates()["step"], theory_of(online)["loss"], "k--", lw=1, label="one pass, B = 2")
-finish(axes[0, 0], "step", "test loss", "P = 150, D = 200")
-finish(axes[0, 1], "step", "training loss")
-save(figure, "multi_pass")
+axes[0].plot(online.coordinates()["step"], predict(online).curves["loss"], "k--", lw=1, label="one pass, B = 2")
+logarithmic(axes[0], "step", "test loss", "P = 150, D = 200")
+logarithmic(axes[1], "step", "training loss", "line: theory, points: runs")
+save(figure, __file__)

@@ -6,14 +6,16 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sgd_resolvent_common import COLOURS, finish, panels, save
+from common import COLOURS, logarithmic, panels, save, size
 
 from theorylab.data import spectra
 from theorylab.solvers.resolvent import Modes
 from theorylab.systems.sgd_resolvent import theory, theory_limits
 
+jax.config.update("jax_enable_x64", True)
+
 ALPHA = 1.5
-figure, axes = panels(4)
+figure, axes = panels(4, 3.9)
 sizes, times = np.geomspace(10, 1e4, 13), np.geomspace(1, 1e6, 25)
 ridge_loss = jax.jit(theory_limits.ridge_loss)
 
@@ -34,15 +36,15 @@ for colour, beta in zip(COLOURS, (1.9, 3.2), strict=False):
     modes = Modes(*(jnp.asarray(x) for x in spectra.power_law(10**12, ALPHA, beta)))
     name = f"beta = {beta}"
     in_time = np.asarray(flow(modes, jnp.asarray(math.inf), jnp.asarray(times), 72))
-    draw(axes[0, 0], times, in_time, colour, name, theory_limits.time_exponent(ALPHA, beta))
+    draw(axes[0], times, in_time, colour, name, theory_limits.time_exponent(ALPHA, beta))
     data = np.array([float(ridge_loss(modes, p, math.inf, 0.0)) for p in sizes])
-    draw(axes[0, 1], sizes, data, colour, name, theory_limits.data_exponent(ALPHA, beta))
+    draw(axes[1], sizes, data, colour, name, theory_limits.data_exponent(ALPHA, beta))
     model = np.array([float(ridge_loss(modes, math.inf, n, 0.0)) for n in sizes])
-    draw(axes[0, 2], sizes, model, colour, name, theory_limits.model_exponent(ALPHA, beta))
+    draw(axes[2], sizes, model, colour, name, theory_limits.model_exponent(ALPHA, beta))
     # the best split of compute C = N t: lower envelope over widths
-    widths, compute = np.geomspace(5, 5e3, 22), np.geomspace(1e2, 1e6, 13)
+    widths, compute = np.geomspace(5, 5e3, size(22, 64)), np.geomspace(1e2, 1e6, 13)
     table = [np.asarray(flow(modes, jnp.asarray(n), jnp.asarray(compute / n), 72)) for n in widths]
-    draw(axes[0, 3], compute, np.min(table, 0), colour, name, theory_limits.compute_exponent(ALPHA, beta))
-for panel, label in zip(axes[0], ("time", "samples P", "width N", "compute N x time"), strict=True):
-    finish(panel, label, "test loss")
-save(figure, "scaling")
+    draw(axes[3], compute, np.min(table, 0), colour, name, theory_limits.compute_exponent(ALPHA, beta))
+for panel, label in zip(axes, ("time", "samples P", "width N", "compute N x time"), strict=True):
+    logarithmic(panel, label, "test loss")
+save(figure, __file__)

@@ -1,7 +1,0 @@
-"""F2: pass@1, pass@8, pass@32 and majority, on the easy prompts that are trained on and on hard ones."""
-
-from rl_language_common import explored, save
-
-from theorylab.systems.rl_posttraining import language_figures
-
-save(language_figures.passes(explored()), __file__)
