@@ -51,6 +51,7 @@ def test_every_entry_of_a_schedule_is_searched():
 
     found = tl.optimize(system, distance, {"rate_profile": (0.1, 1.8)}, runs=None)
     np.testing.assert_allclose(found.found["rate_profile"][:3], [0.6, 1.4, 0.8], rtol=1e-3)
+    assert "rate_profile = [0.6000" in str(found)
 
 
 def on_a_grid(system, objective, name, low, high):

@@ -67,10 +67,7 @@ class Optimum:
     gain_error: float
 
     def __str__(self) -> str:
-        lines = [
-            f"{name} = {significant(value, 5) if isinstance(value, float) else value}"
-            for name, value in self.found.items()
-        ]
+        lines = [f"{name} = {_written(value)}" for name, value in self.found.items()]
         lines.append(f"predicted objective {significant(self.value, 5)}, before {significant(self.start, 5)}")
         if self.at_edge:
             lines.append(f"at the edge of its range: {', '.join(self.at_edge)}; widen it")
@@ -79,6 +76,12 @@ class Optimum:
             lines.append(f"simulated gain {value_error(self.gain, self.gain_error)}")
             lines.append(f"theory and simulation there: {self.comparison.verdict}")
         return "\n".join(lines)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return significant(value, 5) if isinstance(value, float) else str(value)
 
 
 def optimize(
