@@ -26,14 +26,12 @@ class Wide(NamedTuple):
     """A wide setting.
 
     Arguments:
-      tile: runs in one program; None: the system's own choice.
       passes: how often a step must read its weights beyond the once that every loop does, since what it computes from
         them by one pass is needed for the next: two, forward and backward, and a third that updates them.
     """
 
     system: str
     fields: dict[str, Any]
-    tile: int | None = None
     passes: int = 0
 
 
@@ -48,14 +46,11 @@ WIDE: dict[str, Wide] = {
     "equality, 1024": Wide("equality_reasoning", EQUALITY, passes=1),
     "channel, 1024": Wide("error_broadcast", CHANNEL, passes=1),
     "deep linear, 512": Wide("deep_linear_dmft", DEEP, passes=1),
-    "deep linear, 512, one run a tile": Wide("deep_linear_dmft", DEEP, 1, passes=1),
     "adaptive, 512": Wide("adaptive_kernels", ADAPTIVE, passes=1),
-    "adaptive, 512, two runs a tile": Wide("adaptive_kernels", ADAPTIVE, 2, passes=1),
     "recurrent, 512": Wide("rnn_integrator", RECURRENT),
-    "recurrent, 512, two runs a tile": Wide("rnn_integrator", RECURRENT, 2),
     "auto-encoder, 1000 inputs": Wide("flow_autoencoder", FLOW),
 }
-"""Settings at which a step is arithmetic rather than overhead; some also in tiles that stay in a core's cache."""
+"""Settings at which a step is arithmetic rather than overhead."""
 SHARE = 0.6
 """Of the roof, to be reached by the wide settings."""
 
@@ -73,11 +68,10 @@ def bench_quick(benchmark: Any, name: str) -> None:
 def bench_wide(benchmark: Any, name: str) -> None:
     chosen = WIDE[name]
     system = registry.load(chosen.system)(**chosen.fields)
-    plan = Plan.of(system, jax.random.key(0), tile=chosen.tile)
+    plan = Plan.of(system, jax.random.key(0))
     row, remarks = measured(benchmark, name, plan, wide=True, passes=chosen.passes)
     goal = target(f"share of the roof, {name}", row["share of the roof"], at_least=SHARE)
-    own = [goal] if chosen.tile is None else []  # another tile is there to be compared with
-    note(benchmark, "simulation: wide networks", row, targets=own, remarks=remarks if not goal["met"] else [])
+    note(benchmark, "simulation: wide networks", row, targets=[goal], remarks=remarks if not goal["met"] else [])
 
 
 def measured(

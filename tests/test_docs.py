@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import scripts
 
 from theorylab.compare import arguments
 from theorylab.compare.__main__ import main
@@ -22,20 +23,7 @@ from theorylab.core import registry
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-
-
-def _build():
-    """The script that builds the documentation, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("docs_build", DOCS / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-build = _build()
+build = scripts.load(DOCS / "build.py", "docs_build")
 PAGES = build.documents()
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

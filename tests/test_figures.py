@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
+
+import scripts
 
 from theorylab.core import registry
 
 FIGURES = Path(__file__).parents[1] / "figures"
-
-
-def _build():
-    """The driver of the figures, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("figures_build", FIGURES / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-build = _build()
+build = scripts.load(FIGURES / "build.py", "figures_build")
 SCRIPTS = build.scripts()
 
 

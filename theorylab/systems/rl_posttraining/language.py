@@ -7,7 +7,7 @@ a pipeline of your own goes through the same door.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,8 +68,12 @@ def accelerator(cells: Cells) -> Outcome:
     return outcome(explore(ACCELERATOR, cells), beside=explore(TINY, cells))
 
 
-def explore(pipeline: Pipeline, cells: Cells) -> Explored:
-    """Pretrain, reinforce, lay the theory over every run; what was trained before under the same question is reused."""
+def explore(pipeline: Pipeline, cells: Cells, overlaid: Collection[str] | None = None) -> Explored:
+    """Pretrain, reinforce, lay the theory over every run; what was trained before under the same question is reused.
+
+    Arguments:
+      overlaid: names of the runs that the theory is laid over, which takes up to a minute a run; None: all.
+    """
     bases, found = [], {name: [] for name in pipeline.runs}
     tiles = pipeline.seeds // pipeline.tile
     for tile in range(tiles):
@@ -83,7 +87,11 @@ def explore(pipeline: Pipeline, cells: Cells) -> Explored:
     pretrained = _joined(bases)
     skills = np.asarray(pretrained["skills"], float)
     runs = {name: curves(_joined(tiles)) for name, tiles in found.items()}
-    overlays = {name: _overlays(pipeline, run, runs[name], skills) for name, run in pipeline.runs.items()}
+    overlays = {
+        name: _overlays(pipeline, run, runs[name], skills)
+        for name, run in pipeline.runs.items()
+        if overlaid is None or name in overlaid
+    }
     counted = ("answered", "right", "reward", "majority", "divergence")
     base_curves = curves({name: pretrained[name][:, None] for name in counted})
     return Explored(pipeline, base_curves, skills, pretrained["losses"], runs, overlays)
